@@ -1,0 +1,229 @@
+"""Packed arrays: how they are written once by `stages.boxes` and read by every later stage.
+
+A packed folder holds, beside its JSON files, one folder per split (train, val) of uint8 / uint16 .npy files with one
+entry per image at training size. They are opened as read-only memory maps, so a stage holds in memory only what it
+reads. `arrays.json` records each file's shape, dtype and SHA-256; it is written last, so a folder that has one is whole.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.params import PAPER_IMAGES, Row, UserError
+
+CLASSES = ("background", "car", "person")
+"""Names of the mask values 0, 1, 2."""
+
+VOID = 255
+"""Mask value of pixels that training on masks and evaluation ignore."""
+
+TASKS = {"car": ("car",), "car-person": ("car", "person")}
+"""The foreground classes of each task, in the order of their mask values."""
+
+SPLITS = ("train", "val")
+
+REMEDY = "make it again with `dvc repro --force boxes`"
+"""What to do about a broken packed folder; ends the messages."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split's packed arrays, N images of H x W pixels, read-only memory maps."""
+
+    images: np.ndarray
+    """uint8 (N, H, W, 3), RGB."""
+    masks: np.ndarray
+    """uint8 (N, H, W): 0 background, 1 car, 2 person, 255 void."""
+    ids: tuple[str, ...]
+    """Scene ids, in packed order."""
+    maps: dict[str, np.ndarray] = field(repr=False)
+    """Box targets and index maps by file stem."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def targets(self, task: str) -> np.ndarray:
+        """Box-drawn class targets of a task: uint8 (N, H, W), 0 / 1 (task "car") or 0 / 1 / 2 ("car-person")."""
+        return self.maps[f"targets-{task}"]
+
+    def indices(self, task: str) -> np.ndarray:
+        """Which box a pixel's target comes from: uint16 (N, H, W), 0 outside, else 1 + the box's index in its image.
+
+        The index counts the image's annotations of the task's classes, in the order of boxes.json.
+        """
+        return self.maps[f"indices-{task}"]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An opened packed folder."""
+
+    path: Path
+    train: Split
+    val: Split
+    pp_order: np.ndarray
+    """int64 (N,): the training indices in the order in which they become pixel-perfect; k images = the first k."""
+    fingerprint: str
+    """SHA-256 (hex) over arrays.json and split.json, hence over every array's checksum and the order of images."""
+
+
+def specs(count: int, size: tuple[int, int]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and dtype of each array of a split with `count` images of size (width, height), by file name."""
+    width, height = size
+    plane = (count, height, width)
+    files = {"images.npy": ((*plane, 3), "uint8"), "masks.npy": (plane, "uint8")}
+    for task in TASKS:
+        files[f"targets-{task}.npy"] = (plane, "uint8")
+        files[f"indices-{task}.npy"] = (plane, "uint16")
+    return files
+
+
+def create(path: Path, counts: dict[str, int], size: tuple[int, int]) -> None:
+    """Create the zero-filled arrays of each split (`counts`: images by split) for images of size (width, height).
+
+    An existing file is unlinked, never written through: it may be a link into DVC's cache.
+    """
+    (path / "arrays.json").unlink(missing_ok=True)
+    for split, count in counts.items():
+        (path / split).mkdir(parents=True, exist_ok=True)
+        for name, (shape, dtype) in specs(count, size).items():
+            (path / split / name).unlink(missing_ok=True)
+            np.lib.format.open_memmap(path / split / name, mode="w+", dtype=dtype, shape=shape)
+
+
+def write(path: Path, split: str, index: int, entry: dict[str, np.ndarray]) -> None:
+    """Write one image's arrays (by file stem, as in `specs`) at `index` of a split.
+
+    Each file is mapped for this one write, so that the pages written do not pile up in the process.
+    """
+    for stem, value in entry.items():
+        np.load(path / split / f"{stem}.npy", mmap_mode="r+")[index] = value
+
+
+def seal(path: Path) -> None:
+    """Record shape, dtype and SHA-256 of each array in arrays.json: the last step of writing."""
+    record = {}
+    for file in sorted(path.glob("*/*.npy")):
+        array = np.load(file, mmap_mode="r")
+        name = file.relative_to(path).as_posix()
+        record[name] = {"shape": list(array.shape), "dtype": array.dtype.name, "sha256": checksum(file)}
+    write_json(path / "arrays.json", record)
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, in hex, read in blocks."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify(path: Path) -> int:
+    """Hash every array again and return how many there are; reads all data, so it is for `make verify`, not training.
+
+    Raises UserError that names the first file whose content is not the one that was written.
+    """
+    open_packed(path)
+    record = read_json(path / "arrays.json")
+    for name, entry in record.items():
+        if checksum(path / name) != entry["sha256"]:
+            raise UserError(f"{path / name}: the content differs from the checksum in arrays.json; {REMEDY}")
+    return len(record)
+
+
+def open_packed(path: Path) -> Packed:
+    """Open a packed folder; arrays are mapped, not read.
+
+    Raises UserError that names the file when one is missing, truncated, or not of the recorded shape and dtype.
+    """
+    path = Path(path)
+    record, split = read_json(path / "arrays.json"), read_json(path / "split.json")
+    try:
+        order = np.array(split["pp_order"], dtype=np.int64)
+        ids = {name: tuple(split[name]) for name in SPLITS}
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path / 'split.json'}: not a split with train, val and pp_order ({error!r})") from None
+    if not np.array_equal(np.sort(order), np.arange(len(ids["train"]))):
+        raise UserError(f"{path / 'split.json'}: pp_order is not a permutation of the {len(ids['train'])} train images")
+    order.flags.writeable = False
+    opened = {name: _open_split(path, name, ids[name], record) for name in SPLITS}
+    digest = hashlib.sha256((path / "arrays.json").read_bytes() + (path / "split.json").read_bytes())
+    return Packed(path=path, **opened, pp_order=order, fingerprint=digest.hexdigest())
+
+
+def pools(packed: Packed, row: Row) -> tuple[np.ndarray, np.ndarray]:
+    """The training indices that a row draws as pixel-perfect and as box images: two sorted, disjoint int64 arrays.
+
+    The row's counts are of the paper's 2780 and scale by share. Both pools are runs of `pp_order`, so the
+    pixel-perfect sets of all rows are nested and do not depend on the training seed.
+
+    Raises UserError when the dataset has too few training images to give each pool that the row asks for one image.
+    """
+    images = len(packed.train)
+    first = _share(row.pp, images)
+    last = _share(row.pp + row.box, images)
+    if row.box and first == last:
+        raise UserError(
+            f"{packed.path}: {images} training images are too few to give box images to a row with "
+            f"{row.pp} pixel-perfect and {row.box} box images of {PAPER_IMAGES}"
+        )
+    return np.sort(packed.pp_order[:first]), np.sort(packed.pp_order[first:last])
+
+
+def read_json(file: Path, remedy: str = REMEDY) -> Any:
+    """Read a JSON file; raises UserError that names it, and ends with `remedy`, when it is missing or broken."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; {remedy}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not valid JSON ({error}); {remedy}") from None
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write a JSON file with sorted keys, the same bytes for the same value; a linked file is replaced, not changed."""
+    file.unlink(missing_ok=True)
+    file.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _share(count: int, images: int) -> int:
+    """A count of the paper's 2780 images as a count of `images`: at least one if any, and all of them for 2780."""
+    return min(images, max(1, round(count / PAPER_IMAGES * images))) if count else 0
+
+
+def _open_split(path: Path, split: str, ids: tuple[str, ...], record: dict[str, Any]) -> Split:
+    arrays = {}
+    try:
+        recorded = {name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in record.items()}
+        _, height, width = recorded[f"{split}/masks.npy"][0]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{path / 'arrays.json'}: not a record of packed arrays; {REMEDY}") from None
+    for name, (shape, dtype) in specs(len(ids), (width, height)).items():
+        if recorded.get(f"{split}/{name}") != (shape, dtype):
+            raise UserError(
+                f"{path / 'arrays.json'}: {split}/{name} should be {dtype} {list(shape)} for the images of split.json, "
+                f"is {recorded.get(f'{split}/{name}', 'absent')}; {REMEDY}"
+            )
+        arrays[name.removesuffix(".npy")] = _open_array(path / split / name, shape, dtype)
+    return Split(images=arrays.pop("images"), masks=arrays.pop("masks"), ids=ids, maps=arrays)
+
+
+def _open_array(file: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Map one array read-only after checking its header and its size in bytes."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; {REMEDY}")
+    try:
+        # Raises ValueError for a header that is no .npy header and for a file that ends before its array does.
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        raise UserError(f"{file}: truncated or not a .npy file ({file.stat().st_size} bytes); {REMEDY}") from None
+    if array.shape != shape or array.dtype != np.dtype(dtype):
+        raise UserError(
+            f"{file}: holds {array.dtype} {list(array.shape)}, arrays.json says {dtype} {list(shape)}; {REMEDY}"
+        )
+    excess = file.stat().st_size - array.offset - array.nbytes
+    if excess:
+        raise UserError(f"{file}: {excess} bytes more than its array has; {REMEDY}")
+    return array

@@ -1,0 +1,75 @@
+"""Every place on disk that more than one room uses. All paths are absolute and start at a project root.
+
+`ROOT` is the working directory when that is a project (it holds dvc.yaml), so that a clone or one of DVC's temporary
+copies works on its own files; else the folder that this package lies in.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path.cwd() if Path("dvc.yaml").is_file() else Path(__file__).resolve().parent.parent
+
+
+def valid(root: Path = ROOT) -> Path:
+    """The constant file that says that the user's three files were checked."""
+    return root / "data" / "valid.txt"
+
+
+def scenes(dataset: str, root: Path = ROOT) -> Path:
+    """The folder that `download` writes."""
+    return root / "data" / dataset / "scenes"
+
+
+def manifest(dataset: str, root: Path = ROOT) -> Path:
+    """The list of a dataset's images, labels and instances, with sizes and checksums."""
+    return scenes(dataset, root) / "manifest.json"
+
+
+def packed(dataset: str, root: Path = ROOT) -> Path:
+    """The folder that `boxes` writes: COCO boxes, split, statistics and the arrays at training size."""
+    return root / "data" / dataset / "packed"
+
+
+def run(row: str, seed: int, root: Path = ROOT) -> Path:
+    """The folder of one training and its evaluation."""
+    return root / "runs" / row / f"seed-{seed}"
+
+
+def train(row: str, seed: int, root: Path = ROOT) -> Path:
+    """The folder with what a training gives, the same bytes whenever it is repeated on one machine."""
+    return run(row, seed, root) / "train"
+
+
+def record(row: str, seed: int, root: Path = ROOT) -> Path:
+    """How, where, when and how fast a run was trained."""
+    return run(row, seed, root) / "record.json"
+
+
+def evaluate(row: str, seed: int, root: Path = ROOT) -> Path:
+    """The folder with a run's metrics and its pictures of validation images."""
+    return run(row, seed, root) / "evaluate"
+
+
+def results(root: Path = ROOT) -> Path:
+    """The folder with one gathered file per row."""
+    return root / "results"
+
+
+def result(row: str, root: Path = ROOT) -> Path:
+    """All runs of one row, gathered."""
+    return results(root) / f"{row}.json"
+
+
+def metrics(root: Path = ROOT) -> Path:
+    """The few headline numbers that `dvc exp show` prints."""
+    return root / "metrics.json"
+
+
+def reports(root: Path = ROOT) -> Path:
+    """The folder with executed notebooks, their pages, tables and index.html."""
+    return root / "reports"
+
+
+def checkpoints(root: Path = ROOT) -> Path:
+    """Where interrupted trainings wait to be resumed: outside of DVC's outs, shared by queued runs (`$DVC_ROOT`)."""
+    return Path(os.environ.get("DVC_ROOT") or root) / ".checkpoints"

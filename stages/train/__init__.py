@@ -1,0 +1,1 @@
+"""Training: packed arrays -> the weights, history and pictures of one row and seed."""

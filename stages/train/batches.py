@@ -1,0 +1,140 @@
+"""Which images a training draws, and the batches made of them.
+
+The whole plan of draws is made before the first step from the seed alone, so a resumed run goes on exactly where it
+was, and every row with the same pools and seed sees the same images.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.arrays import VOID, Packed
+from stages.params import Row
+from stages.train.objectives import Supervision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every step draws.
+
+    Attributes:
+        image: (steps, batch) int64, index into the training images.
+        pixel_perfect: (steps, batch) bool, whether the draw brings its mask; else its box target.
+        mirrored: (steps, batch) bool, whether the draw is flipped left to right.
+    """
+
+    image: np.ndarray
+    pixel_perfect: np.ndarray
+    mirrored: np.ndarray
+
+
+def plan(
+    pp: np.ndarray,
+    box: np.ndarray,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    pp_chance: float = 0.25,
+    sampler: str = "coin",
+    pp_only: float = 0.0,
+    flip: float = 0.0,
+) -> Plan:
+    """Draw `steps` batches from the pools of pixel-perfect and box images (either may be empty, not both).
+
+    Each pool is gone through in random order, again and again. Section 4.1.1 gives the sampling chance of 25 %. `coin`
+    draws by that chance (so 10 % of the batches of 8 hold no pixel-perfect image); `fixed` puts
+    round(batch_size * pp_chance), at least 1, into every batch. In the first round(pp_only * steps) steps every draw is
+    pixel-perfect.
+    """
+    rng = np.random.default_rng([seed, 1])
+    shape = (steps, batch_size)
+    if len(box) == 0:
+        pixel_perfect = np.ones(shape, bool)
+    elif len(pp) == 0:
+        pixel_perfect = np.zeros(shape, bool)
+    elif sampler == "coin":
+        pixel_perfect = rng.random(shape) < pp_chance
+    else:
+        pixel_perfect = np.broadcast_to(np.arange(batch_size) < max(1, round(batch_size * pp_chance)), shape).copy()
+    if len(pp) and len(box):
+        pixel_perfect[: round(pp_only * steps)] = True
+    image = np.empty(shape, np.int64)
+    image[pixel_perfect] = _rounds(pp, int(pixel_perfect.sum()), rng)
+    image[~pixel_perfect] = _rounds(box, int((~pixel_perfect).sum()), rng)
+    return Plan(image, pixel_perfect, rng.random(shape) < flip)
+
+
+def _rounds(pool: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """`draws` items of a pool, in random order without repetition until the pool is used up, then anew."""
+    if draws == 0:
+        return np.empty(0, np.int64)
+    rounds = [rng.permutation(pool) for _ in range(-(-draws // len(pool)))]
+    return np.concatenate(rounds)[:draws]
+
+
+class Batches:
+    """The training images and labels of one row on a device, and the batches that a plan draws from them.
+
+    Only the masks of the row's pixel-perfect images are ever read: those of box images never reach the device, the loss
+    or any other part of training.
+    """
+
+    def __init__(self, packed: Packed, row: Row, pp: np.ndarray, drawn: Plan, device: torch.device):
+        split = packed.train
+        self._plan = drawn
+        self._images = _tensor(split.images).to(device)
+        self._box_targets = _tensor(split.targets(row.task)).to(device)
+        self._box_numbers = _tensor(split.indices(row.task).view(np.int16)).to(device)
+        masks = np.array(split.masks[pp]) if len(pp) else np.empty((0, *split.masks.shape[1:]), np.uint8)
+        if row.task == "car":
+            masks[(masks != VOID) & (masks != 1)] = 0  # a person is background in the binary task
+        self._masks = torch.from_numpy(masks).to(device)
+        self._place = np.full(len(split.images), -1, np.int64)
+        self._place[pp] = np.arange(len(pp))
+        self._device = device
+
+    def __len__(self) -> int:
+        return len(self._plan.image)
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Supervision]:
+        """Images (N, H, W, 3) uint8 and labels of a step, counted from 0."""
+        image = torch.from_numpy(self._plan.image[step]).to(self._device)
+        pp = torch.from_numpy(self._plan.pixel_perfect[step]).to(self._device)
+        mirrored = torch.from_numpy(self._plan.mirrored[step]).to(self._device)
+        images, target, box = self._images[image], self._box_targets[image], self._box_numbers[image]
+        place = torch.from_numpy(self._place[self._plan.image[step]]).to(self._device)
+        target[pp] = self._masks[place[pp]]
+        box[pp] = 0
+        images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))
+        return images, Supervision(target.long(), box.long(), pp)
+
+
+def _like(flags: Tensor, x: Tensor) -> Tensor:
+    return flags.view(-1, *(1,) * (x.dim() - 1))
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """A tensor on the memory of a read-only memory map; nothing here writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def fill_rate(packed: Packed, row: Row, pp: np.ndarray) -> tuple[float, ...]:
+    """rho: the share of each class's box-target pixels whose mask is that class, on the images `pp` (void left out).
+
+    Returns: one share for each class; background's, and that of a class that has no box there, is 1 (nothing flips).
+    """
+    targets, masks = packed.train.targets(row.task), packed.train.masks
+    right, total = np.zeros(len(row.classes)), np.zeros(len(row.classes))
+    for i in pp:
+        target, mask = np.asarray(targets[i]), np.asarray(masks[i])
+        known = mask != VOID
+        total += np.bincount(target[known], minlength=len(total))
+        right += np.bincount(target[known & (mask == target)], minlength=len(total))
+    shares = np.where(total > 0, right / np.maximum(total, 1), 1.0)
+    return (1.0, *(float(x) for x in shares[1:]))

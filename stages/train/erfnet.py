@@ -1,0 +1,97 @@
+"""ERFNet, the paper's network (section 4.1: "a standard ERFNet segmentation network").
+
+Source: Romera et al., "ERFNet: Efficient Residual Factorized ConvNet for Real-time Semantic Segmentation", T-ITS 2018:
+the layer table (Table I there) and the non-bottleneck-1D block (Figure 2c there). Batch-norm epsilon 1e-3 and dropout
+0.03 / 0.3 are those of the authors' released training recipe.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BATCH_NORM_EPS = 1e-3
+DILATIONS = (2, 4, 8, 16)
+
+
+class Downsampler(nn.Module):
+    """Halve the resolution: a strided 3x3 convolution beside a max-pooling, concatenated."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out - channels_in, 3, stride=2, padding=1)
+        self.bn = nn.BatchNorm2d(channels_out, eps=BATCH_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.bn(torch.cat([self.conv(x), functional.max_pool2d(x, 2)], dim=1)))
+
+
+class NonBottleneck1d(nn.Module):
+    """Residual block of two 3x3 convolutions, each factorised into 3x1 and 1x3; the second pair is dilated."""
+
+    def __init__(self, channels: int, dropout: float, dilation: int):
+        super().__init__()
+        d = dilation
+        self.conv3x1_1 = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0))
+        self.conv1x3_1 = nn.Conv2d(channels, channels, (1, 3), padding=(0, 1))
+        self.bn1 = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS)
+        self.conv3x1_2 = nn.Conv2d(channels, channels, (3, 1), padding=(d, 0), dilation=(d, 1))
+        self.conv1x3_2 = nn.Conv2d(channels, channels, (1, 3), padding=(0, d), dilation=(1, d))
+        self.bn2 = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS)
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.conv3x1_1(x))
+        y = functional.relu(self.bn1(self.conv1x3_1(y)))
+        y = functional.relu(self.conv3x1_2(y))
+        y = self.dropout(self.bn2(self.conv1x3_2(y)))
+        return functional.relu(x + y)
+
+
+class Upsampler(nn.Module):
+    """Double the resolution with a strided transposed 3x3 convolution."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
+        self.bn = nn.BatchNorm2d(channels_out, eps=BATCH_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.bn(self.conv(x)))
+
+
+class ERFNet(nn.Module):
+    """Encoder (1/8 resolution) and decoder; no encoder head, no pretraining (the paper mentions neither).
+
+    Args:
+        channels_out: number of output channels C, at the resolution of the input.
+        width: multiplies every hidden width (16, 64, 128). 1 is the paper's network; 0.5 is for two CPU cores.
+
+    Shapes: (N, 3, H, W) float -> (N, C, H, W), H and W divisible by 8.
+    Parameters: 2,062,956 + 65 C at width 1.
+
+    Raises:
+        ValueError: a width that does not give whole, even numbers of channels.
+    """
+
+    def __init__(self, channels_out: int, width: float = 1.0):
+        super().__init__()
+        narrow, middle, wide = (round(w * width) for w in (16, 64, 128))
+        if narrow != 16 * width or narrow < 4:
+            raise ValueError(f"width={width}: 16 * width must be a whole number, at least 4 (e.g. 0.25, 0.5, 1)")
+        self.encoder = nn.Sequential(
+            Downsampler(3, narrow),
+            Downsampler(narrow, middle),
+            *(NonBottleneck1d(middle, 0.03, 1) for _ in range(5)),
+            Downsampler(middle, wide),
+            *(NonBottleneck1d(wide, 0.3, dilation) for _ in range(2) for dilation in DILATIONS),
+        )
+        self.decoder = nn.Sequential(
+            Upsampler(wide, middle),
+            *(NonBottleneck1d(middle, 0.0, 1) for _ in range(2)),
+            Upsampler(middle, narrow),
+            *(NonBottleneck1d(narrow, 0.0, 1) for _ in range(2)),
+        )
+        self.head = nn.ConvTranspose2d(narrow, channels_out, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.decoder(self.encoder(x)))

@@ -1,0 +1,117 @@
+"""A trained network and what it says of pictures: for the evaluation, the figures, and whoever wants the masks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stages.params import Row, UserError
+from stages.train.erfnet import ERFNet
+from stages.train.objectives import UNCERTAIN, channels, predict, split_output
+from stages.train.recipes import Flipper, recipe_of
+
+
+def build(row: Row, width: float) -> ERFNet:
+    """A new ERFNet for the row; the log-variance channels of its last layer start at zero (sigma^2 = 1 everywhere)."""
+    network = ERFNet(channels(row), width)
+    if row.loss in UNCERTAIN:
+        means = channels(row) // 2
+        with torch.no_grad():
+            network.head.weight[:, means:] = 0
+            network.head.bias[means:] = 0
+    return network
+
+
+def normalise(images: Tensor) -> Tensor:
+    """uint8 RGB (N, H, W, 3) -> fp32 (N, 3, H, W) in [-1, 1], channels last in memory."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """mean: (N, logits, H, W) fp32. log_variance: the same shape, or None. output: (N, H, W) int64, the class."""
+
+    mean: Tensor
+    log_variance: Tensor | None
+    output: Tensor
+
+    @property
+    def variance(self) -> Tensor | None:
+        """sigma^2 in logit^2 (L2 rows: in units of the target squared), the shape of `mean`, or None."""
+        return None if self.log_variance is None else self.log_variance.exp()
+
+
+class Predictor:
+    """A network with what its row needs to read its output. Calling it switches the network to evaluation mode.
+
+    `run` is the content of run.json, of a finished run.
+    """
+
+    def __init__(self, network: nn.Module, row: Row, flipper: Flipper | None, run: dict | None = None):
+        self.network, self.row, self.flipper, self.run = network, row, flipper, run
+        self.recipe = recipe_of(row)
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Prediction:
+        """Predict for uint8 images (N, H, W, 3), on the network's device."""
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        mean, log_variance = split_output(self.network(normalise(images.to(device))), self.row, self.recipe)
+        return Prediction(mean, log_variance, predict(mean, self.row))
+
+    @torch.inference_mode()
+    def flips(self, prediction: Prediction, target: Tensor, box: Tensor) -> Tensor:
+        """1 - W of Eq 11, or 1 where Eq 16 gives a new class, under the row's recipe; 0 outside boxes.
+
+        Args:
+            target: (N, H, W) the box targets. box: (N, H, W) 1 + the number of the box on top, 0 outside.
+
+        Returns: (N, H, W) fp32 in [0, 1].
+
+        Raises:
+            ValueError: the row does not bootstrap.
+        """
+        if self.flipper is None:
+            raise ValueError(f"loss {self.row.loss} flips nothing")
+        mean, log_variance = prediction.mean, prediction.log_variance
+        target, box = target.to(mean.device).long(), box.to(mean.device).long()
+        inside = box > 0
+        number = (box + torch.arange(len(box), device=box.device).view(-1, 1, 1) * (box.amax() + 1))[inside]
+        flips = torch.zeros(box.shape, device=mean.device)
+        if self.row.loss == "bootstrap":
+            flips[inside] = self.flipper.binary(mean[:, 0][inside], log_variance[:, 0][inside], number)
+        else:
+            means, log_variances = (x.movedim(1, -1)[inside] for x in (mean, log_variance))
+            flip = self.flipper.multi_class(means, log_variances, target[inside], number)
+            flips[inside] = (flip & (means.argmax(dim=-1) != target[inside])).float()
+        return flips
+
+
+def flipper_of(row: Row, settings: dict, fill_rate: Sequence[float] | None) -> Flipper | None:
+    """The row's Flipper from the run's settings (tau, temperature), or None where the row does not bootstrap."""
+    if not row.bootstraps:
+        return None
+    return Flipper(recipe_of(row), settings["tau"], settings.get("temperature"), tuple(fill_rate))
+
+
+def load(folder: Path, device: torch.device) -> Predictor:
+    """The network of a training's out folder (run.json, weights.pt).
+
+    Raises:
+        UserError: the folder holds no finished training, or its weights cannot be read.
+    """
+    try:
+        run = json.loads((folder / "run.json").read_text())
+        row = Row(**run["spec"])
+        network = build(row, run["settings"]["width"])
+        network.load_state_dict(torch.load(folder / "weights.pt", map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file; train this run first") from None
+    except Exception as error:  # noqa: BLE001 - broken bytes lead torch's unpickler to raise anything
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{folder}: cannot read this run: {reason}") from None
+    network = network.to(device, memory_format=torch.channels_last)
+    return Predictor(network, row, flipper_of(row, run["settings"], run["fill_rate"]), run)

@@ -1,0 +1,177 @@
+"""What each row minimises: which pixels of a batch get which equation of losses.py.
+
+Section 4.1.1 and 4.1.2 ("foreground only"): the uncertainty and bootstrapping losses apply inside the boxes of
+box-labelled images; pixel-perfect images, and the pixels outside every box, get the plain loss. The reduction is the
+mean over the batch's valid (not void) pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stages.arrays import VOID
+from stages.params import Row
+from stages.train import losses
+from stages.train.recipes import ESTIMATORS, Flipper, Recipe, bound_log_variance
+
+UNCERTAIN = ("regression", "uncertainty", "bootstrap", "ce_bootstrap")
+MULTI_CLASS = ("ce", "ce_bootstrap")
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """The labels of a batch of N images.
+
+    Attributes:
+        target: (N, H, W) int64, the mask of a pixel-perfect image, the box target of a box image; 255 is void.
+        box: (N, H, W) int64, 1 + the number of the box on top of the pixel; 0 outside boxes and in PP images.
+        pixel_perfect: (N,) bool.
+    """
+
+    target: Tensor
+    box: Tensor
+    pixel_perfect: Tensor
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`total`: the scalar to minimise. `terms`: its parts (they add up to it) and, for bootstrapping rows, `flipped`,
+    the share of in-box pixels of box images whose label is flipped; detached scalars."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+def channels(row: Row) -> int:
+    """Output channels of the row's network: one mean per logit, and a log-variance for each where the loss has one."""
+    logits = len(row.classes) if row.loss in MULTI_CLASS else 1
+    return 2 * logits if row.loss in UNCERTAIN else logits
+
+
+def split_output(output: Tensor, row: Row, recipe: Recipe) -> tuple[Tensor, Tensor | None]:
+    """The network's output (N, channels, H, W) as (mean, log_variance), fp32, (N, logits, H, W) each.
+
+    The log-variance is bounded by the recipe, and None where the row's loss has none.
+    """
+    if row.loss not in UNCERTAIN:
+        return output.float(), None
+    mean, raw = output.chunk(2, dim=1)
+    return mean.float(), bound_log_variance(raw, recipe)
+
+
+def predict(mean: Tensor, row: Row) -> Tensor:
+    """The class of each pixel: (N, logits, H, W) -> (N, H, W) int64.
+
+    Multi-class: argmax. L2 rows, whose targets are 0 and 1: foreground where mu > 0.5. Other binary rows: mu > 0.
+    """
+    if row.loss in MULTI_CLASS:
+        return mean.argmax(dim=1)
+    threshold = 0.5 if row.loss == "regression" else 0.0
+    return (mean[:, 0] > threshold).long()
+
+
+def objective(
+    row: Row, recipe: Recipe, flipper: Flipper | None, samples: int | None
+) -> Callable[[Tensor, Supervision], Loss]:
+    """The loss of a row, as a function of the network's output and the batch's labels.
+
+    Args:
+        flipper: of bootstrapping rows. samples: T, of multi-class uncertainty rows (their noise is torch's default
+            generator's on the output's device).
+    """
+    per_pixel = {
+        "bce": _plain,
+        "ce": _plain,
+        "regression": _regression,
+        "uncertainty": _uncertainty,
+        "bootstrap": _bootstrap,
+        "ce_bootstrap": _ce_bootstrap,
+    }[row.loss]
+
+    def compute(output: Tensor, labels: Supervision) -> Loss:
+        mean, log_variance = split_output(output, row, recipe)
+        pixels = _Pixels(row, recipe, flipper, samples, mean, log_variance, labels)
+        maps, flipped = per_pixel(pixels)
+        valid = pixels.valid.sum().clamp(min=1)
+        parts = {name: value.sum() / valid for name, value in maps.items()}
+        total = torch.stack(list(parts.values())).sum()
+        terms = {name: value.detach() for name, value in parts.items()}
+        if flipped is not None:
+            terms["flipped"] = flipped.detach().sum() / max(flipped.numel(), 1)
+        return Loss(total, terms)
+
+    return compute
+
+
+class _Pixels:
+    """The batch as lists of pixels: (P,) and (P, C), where the equations live; void pixels are left out."""
+
+    def __init__(self, row, recipe, flipper, samples, mean, log_variance, labels: Supervision):
+        self.row, self.recipe, self.flipper, self.samples = row, recipe, flipper, samples
+        self.valid = labels.target != VOID
+        number = torch.arange(len(labels.box), device=labels.box.device).view(-1, 1, 1)
+        self.uncertain = (labels.box > 0) & self.valid  # the box map is 0 in pixel-perfect images
+        if row.pixels == "all":
+            self.uncertain = ~labels.pixel_perfect.view(-1, 1, 1) & self.valid
+        self.certain = self.valid & ~self.uncertain
+        self._mean, self._log_variance, self._target = mean, log_variance, labels.target
+        self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
+
+    def select(self, where: Tensor):
+        """(mean, log_variance, target, box) of the pixels in `where` (N, H, W): (P,) in binary rows, else (P, C).
+
+        The target of a binary row is floating point.
+        """
+        target, box = self._target[where], self._box[where]
+        if self.row.loss in MULTI_CLASS:
+            mean, log_variance = (
+                None if x is None else x.movedim(1, -1)[where] for x in (self._mean, self._log_variance)
+            )
+            return mean, log_variance, target, box
+        mean, log_variance = (None if x is None else x[:, 0][where] for x in (self._mean, self._log_variance))
+        return mean, log_variance, target.to(mean.dtype), box
+
+    def plain(self, where: Tensor) -> Tensor:
+        mean, _, target, _ = self.select(where)
+        equation = {"regression": losses.l2, "ce": losses.ce, "ce_bootstrap": losses.ce}.get(self.row.loss, losses.bce)
+        return equation(mean, target)
+
+
+def _plain(pixels: _Pixels):
+    return {"plain": pixels.plain(pixels.valid)}, None
+
+
+def _regression(pixels: _Pixels):
+    mean, log_variance, target, _ = pixels.select(pixels.uncertain)
+    uncertainty = losses.l2_uncertainty(mean, log_variance, target)
+    return {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty}, None
+
+
+def _uncertainty(pixels: _Pixels):
+    mean, log_variance, target, _ = pixels.select(pixels.uncertain)
+    uncertainty = losses.bce_uncertainty(mean, log_variance, target)
+    return {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty}, None
+
+
+def _bootstrap(pixels: _Pixels):
+    mean, log_variance, target, box = pixels.select(pixels.uncertain)
+    flip = pixels.flipper.binary(mean, log_variance, box)
+    flipped_target = 1 - target if pixels.recipe.flip_target == "opposite" else (mean.detach() > 0).to(mean.dtype)
+    uncertainty, bootstrap = losses.bootstrapping_loss(mean, log_variance, target, flipped_target, 1 - flip)
+    maps = {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty, "bootstrap": bootstrap}
+    if pixels.recipe.prior:
+        maps["prior"] = pixels.recipe.prior * losses.variance_prior(log_variance)
+    return maps, flip > 0.5
+
+
+def _ce_bootstrap(pixels: _Pixels):
+    mean, log_variance, target, box = pixels.select(pixels.uncertain)
+    flip = pixels.flipper.multi_class(mean, log_variance, target, box)
+    new_target = losses.bootstrapped_target(mean, target, flip)
+    noise = torch.randn(pixels.samples, *mean.shape, dtype=mean.dtype, device=mean.device)
+    estimator = ESTIMATORS[pixels.recipe.estimator]
+    uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
+    maps = {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty, "bootstrap": bootstrap}
+    return maps, flip & (new_target != target)

@@ -1,0 +1,146 @@
+"""How each row reads the paper where the paper is open: one table of recipes, and what its entries mean.
+
+`paper` is the literal reading, bounded only as far as needed to stay finite; `stable` adds the remedies against its
+collapse. Rows of the two never mix; the report shows them side by side.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stages.params import Row
+from stages.train import losses
+
+ESTIMATORS = {"monte_carlo": losses.ce_uncertainty, "rao_blackwell": losses.ce_uncertainty_rao_blackwell}
+FINITE = (-20.0, 90.0)  # log sigma^2 for which every loss and gradient is finite, see losses.py
+SMALLEST_LOG_VARIANCE = -2.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One reading of the paper. Every field is recorded with each run ("resolutions" in run.json).
+
+    Attributes:
+        bound: how s = log sigma^2 is kept in range, see `bound_log_variance`: `finite`, `floor` or `tanh`.
+        smax: the bound of `tanh`, in log(logit^2); above log tau, or nothing would ever flip.
+        flip_target: binary y* of Eq 10, `opposite` (1 - y, Figure 4) or `model` ([mu > 0], introduction and Eq 16).
+        prior: weight beta of `losses.variance_prior` on in-box pixels (binary). 0: none.
+        fill_cap: in each box, only the (1 - rho) share of pixels with the lowest mean (multi-class: the lowest margin
+            of the box's class) may flip; rho is the class's fill rate, measured on the row's pixel-perfect masks.
+        pp_only: share of the steps, from the first on, in which every draw is pixel-perfect.
+        trigger: the variance that Eq 16 compares with tau, `max` over classes or that of the `target` class.
+        estimator: of the multi-class uncertainty loss, a key of ESTIMATORS.
+    """
+
+    name: str
+    bound: str
+    smax: float | None = None
+    flip_target: str = "opposite"
+    prior: float = 0.0
+    fill_cap: bool = False
+    pp_only: float = 0.0
+    trigger: str = "max"
+    estimator: str = "monte_carlo"
+
+
+RECIPES = {
+    "paper": Recipe("paper", bound="finite"),
+    "stable": Recipe(
+        "stable",
+        bound="tanh",
+        smax=3.0,
+        prior=0.25,
+        fill_cap=True,
+        pp_only=0.3,
+        trigger="target",
+        estimator="rao_blackwell",
+    ),
+    # Without the floor, the weight exp(-s) of a few well-fitted pixels explodes (Eq 2 has no lower bound in s).
+    "regression": Recipe("regression", bound="floor"),
+}
+
+
+def recipe_of(row: Row) -> Recipe:
+    """The recipe of a row: its own, else `regression` for the L2 rows, else `paper`."""
+    return RECIPES[row.recipe or ("regression" if row.loss == "regression" else "paper")]
+
+
+def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
+    """Map the network's raw output to s = log sigma^2; every mapping sends 0 to 0, so training starts at sigma^2 = 1.
+
+    `finite` clamps to [-20, 90], where the losses stay finite. `floor` bends towards -2 below 0. `tanh` is
+    smax tanh(raw / smax). The last two are smooth: a clamp would leave no gradient to return by.
+
+    Returns: fp32, the shape of `raw`.
+    """
+    raw = raw.float()
+    if recipe.bound == "finite":
+        return raw.clamp(*FINITE)
+    if recipe.bound == "floor":
+        floor = SMALLEST_LOG_VARIANCE
+        return torch.where(raw > 0, raw, floor * torch.tanh(raw / floor))
+    if recipe.bound == "tanh":
+        return recipe.smax * torch.tanh(raw / recipe.smax)
+    raise ValueError(f"bound={recipe.bound!r}: use 'finite', 'floor' or 'tanh'")
+
+
+def may_flip(score: Tensor, box: Tensor, share: Tensor) -> Tensor:
+    """The fill-rate cap: which pixels are among their box's lowest `share` by score.
+
+    Args:
+        score: (P,) float, the mean or the margin of the box's class. box: (P,) int64 >= 0, any number for each box.
+        share: (P,) float in [0, 1], the share of the pixel's box that may flip, 1 - rho.
+
+    Returns: (P,) bool; in a box of n pixels, the floor(share n) with the lowest score (ties: the earlier pixel).
+    """
+    if score.numel() == 0:
+        return torch.zeros_like(box, dtype=torch.bool)
+    order = torch.argsort(score, stable=True)
+    order = order[torch.argsort(box[order], stable=True)]
+    _, counts = torch.unique_consecutive(box[order], return_counts=True)
+    starts = counts.cumsum(0) - counts
+    rank = torch.arange(len(order), device=order.device) - starts.repeat_interleave(counts)
+    quota = torch.floor(share[order] * counts.repeat_interleave(counts) + 1e-4)  # 0.3 * 10 is a little under 3 in fp32
+    allowed = torch.empty_like(box, dtype=torch.bool)
+    allowed[order] = rank < quota
+    return allowed
+
+
+@dataclass(frozen=True)
+class Flipper:
+    """Decides the flips of a bootstrapping row; training and evaluation ask the same object.
+
+    Attributes:
+        recipe, tau, temperature: as in Recipe and Eq 11; temperature is None in multi-class rows (Eq 16 is hard).
+        fill_rate: (C,) share of the box-target pixels of class c whose mask is c, on the row's pixel-perfect images;
+            entry 0 (background) is unused.
+    """
+
+    recipe: Recipe
+    tau: float
+    temperature: float | None
+    fill_rate: tuple[float, ...]
+
+    def binary(self, mean: Tensor, log_variance: Tensor, box: Tensor) -> Tensor:
+        """1 - W of Eq 11 after the cap. (P,) in-box pixels, `box` as in `may_flip` -> (P,) in [0, 1]."""
+        flip = 1 - losses.keep_weight(log_variance, self.tau, self.temperature)
+        return flip * self._allowed(mean, torch.ones_like(box), box)
+
+    def multi_class(self, mean: Tensor, log_variance: Tensor, target: Tensor, box: Tensor) -> Tensor:
+        """Whether Eq 16 flips, after the cap. (P, C), (P, C), (P,) int64, (P,) -> (P,) bool.
+
+        A flipped pixel's new target is argmax(mu), which may be the class it had.
+        """
+        flip = losses.exceeds_threshold(log_variance, target, self.tau, self.recipe.trigger)
+        index = target.unsqueeze(-1)
+        rival = mean.scatter(-1, index, -math.inf).amax(dim=-1)
+        margin = mean.gather(-1, index).squeeze(-1) - rival
+        return flip & self._allowed(margin, target, box)
+
+    def _allowed(self, score: Tensor, target: Tensor, box: Tensor) -> Tensor:
+        if not self.recipe.fill_cap:
+            return torch.ones_like(box, dtype=torch.bool)
+        fill_rate = score.new_tensor(self.fill_rate)
+        return may_flip(score.detach(), box, 1 - fill_rate[target])

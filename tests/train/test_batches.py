@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+
+from stages import arrays
+from stages.params import Row
+from stages.train.batches import Batches, fill_rate, plan
+
+PP, BOX = np.arange(5), np.arange(5, 24)
+MIXED = Row(task="car", loss="bce", pp=500, box=2280)
+
+
+def test_every_step_draws_a_batch_and_a_quarter_of_the_draws_is_pixel_perfect():
+    drawn = plan(PP, BOX, steps=2000, batch_size=8, seed=0, pp_chance=0.25)
+    assert drawn.image.shape == (2000, 8)
+    assert np.isin(drawn.image[drawn.pixel_perfect], PP).all()
+    assert np.isin(drawn.image[~drawn.pixel_perfect], BOX).all()
+    assert drawn.pixel_perfect.mean() == pytest.approx(0.25, abs=0.01)
+    without = (~drawn.pixel_perfect).all(axis=1).mean()
+    assert without == pytest.approx(0.75**8, abs=0.02)  # a coin per image leaves 10 % of the batches without one
+
+
+def test_the_fixed_sampler_puts_the_same_number_into_every_batch():
+    drawn = plan(PP, BOX, steps=50, batch_size=8, seed=0, pp_chance=0.25, sampler="fixed")
+    assert (drawn.pixel_perfect.sum(axis=1) == 2).all()
+
+
+def test_each_pool_is_gone_through_before_it_repeats():
+    drawn = plan(PP, BOX, steps=100, batch_size=8, seed=3)
+    for pool, draws in [(PP, drawn.image[drawn.pixel_perfect]), (BOX, drawn.image[~drawn.pixel_perfect])]:
+        for start in range(0, len(draws) - len(pool), len(pool)):
+            assert sorted(draws[start : start + len(pool)]) == sorted(pool)
+
+
+def test_one_pool_rows_draw_from_it_alone_and_a_warm_up_draws_pixel_perfect_images_alone():
+    assert plan(PP, BOX[:0], steps=10, batch_size=8, seed=0).pixel_perfect.all()
+    assert not plan(PP[:0], BOX, steps=10, batch_size=8, seed=0).pixel_perfect.any()
+    drawn = plan(PP, BOX, steps=100, batch_size=8, seed=0, pp_only=0.3)
+    assert drawn.pixel_perfect[:30].all()
+    assert not drawn.pixel_perfect[30:].all(axis=1).all()
+
+
+def test_the_plan_depends_on_the_seed_alone():
+    first, again, other = (plan(PP, BOX, steps=20, batch_size=8, seed=s, flip=0.5) for s in (0, 0, 1))
+    assert (first.image == again.image).all()
+    assert (first.mirrored == again.mirrored).all()
+    assert (first.image != other.image).any()
+    assert 0.3 < first.mirrored.mean() < 0.7
+
+
+def test_a_batch_brings_masks_of_pixel_perfect_draws_and_box_targets_of_the_others(packed):
+    drawn = plan(PP, BOX, steps=20, batch_size=8, seed=0, flip=0.5)
+    batches = Batches(packed, MIXED, PP, drawn, torch.device("cpu"))
+    split = packed.train
+    for step in range(20):
+        images, labels = batches[step]
+        for k, (i, pp, mirrored) in enumerate(
+            zip(drawn.image[step], drawn.pixel_perfect[step], drawn.mirrored[step], strict=True)
+        ):
+            turn = (lambda a: a[:, ::-1]) if mirrored else (lambda a: a)
+            mask = np.where(split.masks[i] == 2, 0, split.masks[i])  # a person is background in the binary task
+            assert (images[k].numpy() == turn(split.images[i])).all()
+            assert (labels.target[k].numpy() == turn(mask if pp else split.targets("car")[i])).all()
+            assert (labels.box[k].numpy() == (0 if pp else turn(split.indices("car")[i]))).all()
+
+
+def test_the_fill_rate_is_measured_on_the_pixel_perfect_images_without_void(packed):
+    row = Row(task="car-person", loss="ce", pp=500, box=2280)
+    pp = packed.pp_order[:7]
+    right, total = {1: 0, 2: 0}, {1: 0, 2: 0}
+    for i in pp:
+        for target, mask in zip(packed.train.targets("car-person")[i].flat, packed.train.masks[i].flat, strict=True):
+            if target and mask != arrays.VOID:
+                total[int(target)] += 1
+                right[int(target)] += int(mask == target)
+    assert fill_rate(packed, row, pp) == pytest.approx((1.0, right[1] / total[1], right[2] / total[2]))
+    assert fill_rate(packed, row, pp[:0]) == (1.0, 1.0, 1.0)

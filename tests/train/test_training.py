@@ -1,0 +1,196 @@
+"""A whole training on a tiny data set: repeatable, resumable, and blind to the masks of box images."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages import arrays, params, paths
+from stages.train import loop
+from stages.train.checkpoints import checkpoint
+from stages.train.device import resolve
+from stages.train.model import load
+
+KINDS = [
+    "bce-500-2280",
+    "regression-all-500-2280",
+    "uncertainty-500-2280",
+    "bootstrap-500-2280",
+    "bootstrap-500-2280-stable",
+    "ce-bootstrap-500-2280",
+    "ce-bootstrap-500-2280-stable",
+]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("name", ["bce-2780", "bce-0-2780", "ce-500", *KINDS])
+def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, project, settings):
+    out = loop.train(settings, name, 0, project)
+    run = json.loads((out / "run.json").read_text())
+    assert run["row"] == name
+    assert run["counts"]["train"] == 24
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in history] == [10, 12]
+    assert all(np.isfinite(line["loss"]) for line in history)
+    samples = np.load(out / "samples.npz")
+    row = settings.rows[name]
+    if row.box == 0:
+        assert len(samples["indices"]) == 0
+    else:
+        assert samples["steps"].tolist() == [4, 6, 12]
+        assert samples["output"].shape == (3, 6, 16, 32)
+        assert ("flip" in samples) == row.bootstraps
+        pp, _ = arrays.pools(arrays.open_packed(paths.packed("synthetic", project)), row)
+        assert not set(samples["indices"]) & set(pp)
+    record = json.loads(paths.record(name, 0, project).read_text())
+    assert record["seconds"] > 0
+    assert record["resumed"] == 0
+    assert not any(path.is_dir() for path in paths.checkpoints(project).iterdir())
+    prediction = load(out, torch.device("cpu"))(
+        torch.from_numpy(np.array(arrays.open_packed(paths.packed("synthetic", project)).val.images))
+    )
+    assert prediction.output.shape == (6, 16, 32)
+
+
+@pytest.mark.parametrize("name", ["bootstrap-500-2280-stable", "ce-bootstrap-500-2280"])
+def test_a_run_repeats_bit_by_bit_and_another_seed_does_not(name, project, settings):
+    first = contents(loop.train(settings, name, 0, project))
+    again = contents(loop.train(settings, name, 0, project))
+    other = contents(loop.train(settings, name, 1, project))
+    assert first == again
+    assert first["weights.pt"] != other["weights.pt"]
+
+
+@pytest.mark.parametrize("name", ["bootstrap-500-2280-stable", "ce-bootstrap-500-2280"])
+@pytest.mark.parametrize("killed_at", [5, 11])
+def test_a_killed_run_goes_on_and_ends_bit_by_bit_where_an_unbroken_one_ends(
+    name, killed_at, project, settings, monkeypatch
+):
+    unbroken = contents(loop.train(settings, name, 0, project))
+    shutil.rmtree(paths.run(name, 0, project))
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    steps = []
+    advance = loop.Trainer.advance
+
+    def die(self, *batch):
+        steps.append(self.step)
+        if len(steps) == killed_at:
+            raise KeyboardInterrupt
+        return advance(self, *batch)
+
+    monkeypatch.setattr(loop.Trainer, "advance", die)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(settings, name, 0, project)
+    monkeypatch.setattr(loop.Trainer, "advance", advance)
+    resumed = contents(loop.train(settings, name, 0, project))
+    assert resumed == unbroken
+    assert json.loads(paths.record(name, 0, project).read_text())["resumed"] == 1
+
+
+def test_another_tau_does_not_resume_a_checkpoint(project, settings, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    advance = loop.Trainer.advance
+
+    def die(self, *batch):
+        if self.step == 6:
+            raise KeyboardInterrupt
+        return advance(self, *batch)
+
+    monkeypatch.setattr(loop.Trainer, "advance", die)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(settings, "bootstrap-500-2280", 0, project)
+    monkeypatch.setattr(loop.Trainer, "advance", advance)
+    other = project / "params.yaml"
+    other.write_text(other.read_text().replace("tau: 2.5", "tau: 2.0"))
+    loop.train(params.load(project), "bootstrap-500-2280", 0, project)
+    assert json.loads(paths.record("bootstrap-500-2280", 0, project).read_text())["resumed"] == 0
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_masks_of_box_images_never_reach_training(name, project, settings):
+    """Whatever those masks hold, the run's bytes stay the same; a pixel-perfect image's mask does change them."""
+    packed = arrays.open_packed(paths.packed("synthetic", project))
+    pp, box = arrays.pools(packed, settings.rows[name])
+    masks = paths.packed("synthetic", project) / "train" / "masks.npy"
+    before = contents(loop.train(settings, name, 0, project))
+
+    def scramble(images):
+        content = np.load(masks, mmap_mode="r+")
+        content[images] = np.random.default_rng(0).integers(0, 3, content[images].shape)
+        content.flush()
+
+    scramble(box)
+    assert contents(loop.train(settings, name, 0, project)) == before
+    scramble(pp)
+    assert contents(loop.train(settings, name, 0, project))["weights.pt"] != before["weights.pt"]
+
+
+def test_the_loss_falls(project, settings):
+    text = (project / "params.yaml").read_text()
+    text = text.replace("steps: 12", "steps: 200").replace("batch_size: 4", "batch_size: 8")
+    (project / "params.yaml").write_text(text)
+    out = loop.train(params.load(project), "bce-2780", 0, project)
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+
+
+def test_a_users_mistakes_get_one_line(project, settings):
+    with pytest.raises(params.UserError, match="no such row"):
+        loop.train(settings, "bce-501", 0, project)
+    with pytest.raises(params.UserError, match="no such file"):
+        load(paths.train("bce-500", 7, project), torch.device("cpu"))
+    if torch.cuda.device_count() < 8:
+        with pytest.raises(params.UserError, match="CUDA devices"):
+            resolve("cuda:7")
+    loop.train(settings, "bce-500", 0, project)
+    (paths.train("bce-500", 0, project) / "weights.pt").write_bytes(b"broken")
+    with pytest.raises(params.UserError, match="cannot read this run"):
+        load(paths.train("bce-500", 0, project), torch.device("cpu"))
+
+
+def test_two_processes_do_not_train_one_run(tmp_path):
+    with (
+        checkpoint(tmp_path / "run"),
+        pytest.raises(params.UserError, match="another process"),
+        checkpoint(tmp_path / "run"),
+    ):
+        pass
+
+
+def test_a_torn_checkpoint_counts_as_none(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.pt").write_bytes(b"torn")
+    with checkpoint(tmp_path / "run") as saved:
+        assert saved.load(torch.device("cpu")) is None
+        saved.save({"step": 3, "tensor": torch.ones(2)})
+        assert saved.load(torch.device("cpu"))["step"] == 3
+
+
+@pytest.mark.gpu
+def test_cpu_and_gpu_agree_on_the_losses_of_one_batch(packed, settings):
+    """fp32, TF32 off, dropout off; the multi-class noise is drawn on the CPU for both."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    from stages.train.batches import Batches, plan
+    from stages.train.model import build, flipper_of, normalise
+    from stages.train.objectives import Supervision, objective
+    from stages.train.recipes import recipe_of
+
+    for name in ["bce-500-2280", "regression-500-2280", "bootstrap-500-2280-stable", "ce-500-2280"]:
+        row = settings.rows[name]
+        pp, box = arrays.pools(packed, row)
+        images, labels = Batches(packed, row, pp, plan(pp, box, steps=1, batch_size=8, seed=0), torch.device("cpu"))[0]
+        torch.manual_seed(0)
+        network = build(row, 1).eval()
+        flipper = flipper_of(row, {"tau": 2.5, "temperature": 0.2}, (1.0, 0.7))
+        loss = objective(row, recipe_of(row), flipper, None)
+        totals = []
+        for device in ("cpu", "cuda"):
+            moved = Supervision(*(x.to(device) for x in (labels.target, labels.box, labels.pixel_perfect)))
+            totals.append(loss(network.to(device)(normalise(images.to(device))), moved).total.item())
+        assert totals[1] == pytest.approx(totals[0], rel=1e-4), name
