@@ -1,0 +1,18 @@
+"""`python -m stages.boxes`: boxes, split and packed arrays of the dataset that params.yaml chooses."""
+
+from stages import params, paths
+from stages.boxes.pack import describe, pack
+
+
+def main() -> None:
+    """Read the settings, pack, print the statistics."""
+    settings = params.load()
+    dataset = settings.params.dataset
+    statistics = pack(
+        settings.profile.boxes, settings.params.data_seed, dataset, paths.manifest(dataset), paths.packed(dataset)
+    )
+    print(describe(statistics))
+
+
+if __name__ == "__main__":
+    params.run(main)

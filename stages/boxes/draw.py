@@ -1,0 +1,75 @@
+"""From full resolution to training size: photographs, masks and boxes.
+
+One rule places everything: a training pixel stands for the point at its centre. Boxes are drawn by it exactly, and
+masks settle ties by it, so that boxes and masks shrink alike and neither grows.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from stages.boxes.instances import Instance
+
+SHARE_STEPS = 2**16
+"""Shares of a training pixel are compared in steps of this fraction: float sums that differ in the last bit are ties."""
+
+
+def shrink_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """A photograph at (width, height), antialiased by a box filter (mean over area): uint8 (H, W, 3)."""
+    return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+
+def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask at (width, height), uint8: each training pixel takes the value that covers most of it (void is a value).
+
+    A tie goes to the value at the pixel's centre if that is among the best, else to the lowest of the best.
+    """
+    rows, columns = (_centres(full, small) for full, small in zip(mask.shape, reversed(size), strict=True))
+    centre = mask[rows[:, None], columns]
+    best, best_share = np.zeros_like(centre), np.full(centre.shape, -1.0)
+    centre_share = np.zeros(centre.shape)
+    for value in np.unique(mask):
+        cover = Image.fromarray((mask == value).astype(np.float32)).resize(size, Image.Resampling.BOX)
+        share = np.rint(np.asarray(cover, np.float64) * SHARE_STEPS)
+        better = share > best_share
+        best[better], best_share[better] = value, share[better]
+        centre_share[centre == value] = share[centre == value]
+    return np.where(centre_share == best_share, centre, best)
+
+
+def draw_boxes(
+    instances: Sequence[Instance], full: tuple[int, int], size: tuple[int, int], overlap: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Box target uint8 (H, W) and index map uint16 (H, W) at `size` (width, height) of boxes in an image of size `full`.
+
+    The target is 0 outside boxes, else the class of the box on top; the index map 0, else 1 + that box's place in
+    `instances`. On top lies the box with the smaller area at full resolution (`overlap` "larger": the larger one);
+    of equal ones the later.
+    """
+    width, height = size
+    target, index = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint16)
+    sign = -1 if overlap == "smaller" else 1
+    for place in sorted(range(len(instances)), key=lambda i: sign * instances[i].bbox[2] * instances[i].bbox[3]):
+        x, y, w, h = instances[place].bbox
+        columns, rows = span(x, x + w, full[0], width), span(y, y + h, full[1], height)
+        target[rows, columns], index[rows, columns] = instances[place].label, place + 1
+    return target, index
+
+
+def span(start: int, stop: int, full: int, small: int) -> slice:
+    """The pixels of a side of length `small` whose centres lie in [start, stop) of the same side of length `full`.
+
+    Where there is none, the one pixel in which the middle of [start, stop) lies: no box vanishes. In whole numbers,
+    so exact: pixel i counts if start <= (i + 1/2) full / small < stop.
+    """
+    first, last = (-((full - 2 * edge * small) // (2 * full)) for edge in (start, stop))
+    if first == last:
+        first = (start + stop) * small // (2 * full)
+        last = first + 1
+    return slice(first, last)
+
+
+def _centres(full: int, small: int) -> np.ndarray:
+    """The full-resolution pixel in which each training pixel's centre lies."""
+    return (2 * np.arange(small) + 1) * full // (2 * small)

@@ -1,0 +1,154 @@
+"""Reading of scenes: the manifest that `download` wrote, and the image files that it names."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from stages.arrays import read_json
+from stages.params import Boxes, UserError
+
+ENTRY_KEYS = {"id", "split", "image", "labels", "instances", "width", "height", "bytes", "sha256"}
+REMEDY = "if the scenes changed on purpose, `dvc repro --force download` lists them again"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of the manifest, its files as absolute paths."""
+
+    id: str
+    split: str
+    """The source's own: train, val or test."""
+    image: Path
+    labels: Path
+    instances: Path | None
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    bytes: tuple[int, ...]
+    """Sizes of the files in bytes, as `download` found them: image, labels and, if there is one, instances."""
+    sha256: str
+    """Of the label file, in hex."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One decoded image at full resolution, W x H pixels."""
+
+    image: Image.Image
+    """RGB."""
+    labels: np.ndarray
+    """uint8 (H, W): the source's label ids."""
+    instances: np.ndarray | None
+    """int32 (H, W): label id * 1000 + n for instances, the plain label id elsewhere (groups too)."""
+
+
+def read_manifest(file: Path) -> list[Entry]:
+    """The manifest's images.
+
+    Raises UserError when the manifest is missing, broken, empty, or names an id twice.
+    """
+    manifest = read_json(file, remedy="`dvc repro download` makes it")
+    try:
+        root = (file.parent / manifest["root"]).resolve()
+        entries = [_entry(root, image) for image in manifest["images"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: not a manifest of scenes ({error!r})") from None
+    if not entries:
+        raise UserError(f"{file}: names no image")
+    ids = [entry.id for entry in entries]
+    if len(set(ids)) != len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise UserError(f"{file}: the id {twice} stands there twice; ids must be unique")
+    return entries
+
+
+def check(entries: list[Entry], profile: Boxes) -> None:
+    """Check what can be checked before any file is read, so that a long run does not fail at its end.
+
+    Raises UserError that names the file: an image whose aspect is not that of the training size (one training pixel
+    of rounding is allowed), or one without an instance file where the profile reads instance ids.
+    """
+    width, height = profile.size
+    for entry in entries:
+        if abs(entry.size[0] * height - width * entry.size[1]) > max(entry.size):
+            raise UserError(
+                f"{entry.image}: is {entry.size[0]}x{entry.size[1]}, which does not have the aspect of the training "
+                f"size {width}x{height} (boxes.size in datasets.yaml)"
+            )
+        if profile.instances == "ids" and entry.instances is None:
+            raise UserError(f"{entry.labels}: has no instance file; boxes.instances must be `components`, not `ids`")
+
+
+def read_scene(entry: Entry, instances: bool) -> Scene:
+    """Read and decode one image's files; `instances`: also its instance ids.
+
+    Raises UserError that names the file when it is missing, changed since `download`, cannot be decoded, or is not of
+    the manifest's size and a fitting type.
+    """
+    files = _read_files(entry)
+    labels = np.asarray(_decode(entry.labels, files[entry.labels], entry.size))
+    if labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 255:
+        raise UserError(f"{entry.labels}: label ids must be one channel of whole numbers from 0 to 255")
+    ids = None
+    if instances:
+        ids = np.asarray(_decode(entry.instances, files[entry.instances], entry.size))
+        if ids.ndim != 2 or ids.dtype.kind not in "iu":
+            raise UserError(f"{entry.instances}: instance ids must be one channel of whole numbers")
+        ids = ids.astype(np.int32)
+    image = _decode(entry.image, files[entry.image], entry.size).convert("RGB")
+    return Scene(image, labels.astype(np.uint8), ids)
+
+
+def _entry(root: Path, image: dict[str, Any]) -> Entry:
+    missing = ENTRY_KEYS - set(image)
+    if missing:
+        raise ValueError(f"an image has no {min(missing)}")
+    sizes = [size for size in image["bytes"] if size]
+    if len(sizes) != (3 if image["instances"] else 2):
+        raise ValueError(f"{image['id']} has the sizes of {len(sizes)} files")
+    return Entry(
+        id=image["id"],
+        split=image["split"],
+        image=root / image["image"],
+        labels=root / image["labels"],
+        instances=root / image["instances"] if image["instances"] else None,
+        size=(int(image["width"]), int(image["height"])),
+        bytes=tuple(sizes),
+        sha256=image["sha256"],
+    )
+
+
+def _read_files(entry: Entry) -> dict[Path, bytes]:
+    """The bytes of each of an entry's files, checked against the sizes and the checksum in the manifest."""
+    contents = dict(_contents(entry))
+    if hashlib.sha256(contents[entry.labels]).hexdigest() != entry.sha256:
+        raise UserError(f"{entry.labels}: its content differs from the manifest's checksum; {REMEDY}")
+    return contents
+
+
+def _contents(entry: Entry) -> Iterator[tuple[Path, bytes]]:
+    files = [file for file in (entry.image, entry.labels, entry.instances) if file is not None]
+    for file, size in zip(files, entry.bytes, strict=True):
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read ({error.strerror}); {REMEDY}") from None
+        if len(content) != size:
+            raise UserError(f"{file}: has {len(content)} bytes, the manifest says {size}; {REMEDY}")
+        yield file, content
+
+
+def _decode(file: Path, content: bytes, size: tuple[int, int]) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(content))
+        image.load()
+    except (OSError, SyntaxError, ValueError, EOFError):  # Pillow reports a broken PNG as a SyntaxError
+        raise UserError(f"{file}: not an image, or a truncated one") from None
+    if image.size != size:
+        raise UserError(f"{file}: is {image.width}x{image.height}, the manifest says {size[0]}x{size[1]}")
+    return image
