@@ -1,0 +1,68 @@
+"""Collect the evaluated runs: results/<row>.json for every row, and the headline numbers in metrics.json. No torch."""
+
+from pathlib import Path
+
+from stages import paths
+from stages.evaluate.files import read_json, write_json
+from stages.params import Settings, UserError
+
+# The paper's story in five numbers: all masks, few masks, plain boxes added, the method; the method multi-class.
+HEADLINES = {
+    "car_iou": ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280-stable"),
+    "mean_iou": ("ce-bootstrap-500-2280-stable",),
+}
+SHARED = ("row", "dataset", "task", "recipe", "classes")
+
+
+def gather(settings: Settings, root: Path = paths.ROOT) -> None:
+    """Write results/<row>.json of every row, and metrics.json, from the runs of `seeds` in params.yaml.
+
+    Runs of other seeds are left out. A run's entry is its evaluate/metrics.json and what record.json says of how it
+    was made (seconds, device, versions, ...). Headlines are means over the seeds, in percent; nothing is written unless
+    every run is there.
+
+    Raises:
+        UserError: runs are missing, unreadable, or of another dataset than params.yaml names; one line for the first,
+            with the count of the others.
+    """
+    runs, problems = {}, []
+    for row in settings.order:
+        for seed in settings.params.seeds:
+            try:
+                runs.setdefault(row, []).append(_run(settings.params.dataset, row, seed, root))
+            except UserError as problem:
+                problems.append(str(problem))
+    if problems:
+        others = f" (and {len(problems) - 1} more runs)" if len(problems) > 1 else ""
+        raise UserError(f"{problems[0]}{others}")
+    for row in settings.order:
+        write_json(paths.result(row, root), _result(runs[row]))
+    write_json(paths.metrics(root), _headlines(runs))
+
+
+def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
+    remedy = f"run `dvc repro`, or `python -m stages.evaluate --row {row} --seed {seed}`"
+    path = paths.evaluate(row, seed, root) / "metrics.json"
+    metrics = read_json(path, remedy)
+    if metrics.get("dataset") != dataset:
+        raise UserError(f"{path}: is of dataset {metrics.get('dataset')}, params.yaml says {dataset}; {remedy}")
+    remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
+    return read_json(paths.record(row, seed, root), remedy) | metrics
+
+
+def _result(runs: list[dict]) -> dict:
+    shared = {key: runs[0][key] for key in SHARED}
+    return shared | {"runs": [{key: value for key, value in run.items() if key not in SHARED} for run in runs]}
+
+
+def _headlines(runs: dict[str, list[dict]]) -> dict:
+    measure = {"car_iou": lambda run: run["iou"]["car"], "mean_iou": lambda run: run["mean_iou"]}
+    return {
+        kind: {row: _mean([measure[kind](run) for run in runs[row]]) for row in rows if row in runs}
+        for kind, rows in HEADLINES.items()
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None

@@ -1,0 +1,143 @@
+"""Measure one trained run: IoU, box errors found, rectangularity, and the pictures for the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.arrays import VOID, Packed, Split, pools
+from stages.evaluate.box_errors import box_error_rates, box_error_table
+from stages.evaluate.pictures import choose_pictures
+from stages.evaluate.rectangles import extents
+from stages.iou import class_iou, confusion_matrix, mean_iou
+from stages.params import Row
+
+if TYPE_CHECKING:
+    from stages.train.model import Predictor
+
+BATCH = 16  # images at a time; bounds the memory, and no result depends on it
+FLIPPED = 0.5  # a pixel counts as flipped where 1 - W is larger: its target has moved more than half way (Eq 10)
+FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+def evaluate(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> tuple[dict, dict]:
+    """Measure a run on the whole validation set and, where it trained on boxes, on all its own training box images.
+
+    Args:
+        predictor: the trained network with its row's thresholds (see stages.train.model).
+        packed: the data set that it was trained on.
+        row: its row; says which training images it knew by their boxes only.
+        device: where the predictor lives.
+
+    Returns:
+        metrics: what evaluate/metrics.json holds: row, seed, dataset, task, recipe, classes and n_images, then
+            iou, mean_iou: percent, of the validation set; NaN for a class that is nowhere.
+            confusion: [[int]] pixels, row = true class.
+            flips, contradictions: percent, see `box_error_rates`; None for rows that have none.
+            rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the foreground classes, of the output
+                with the box targets and with the masks of the validation set; extent, extent_masks and extent_boxes in
+                (0, 1], mean over the components of the output, of the masks and of the box targets, see `extents`.
+        pictures: what evaluate/pictures.npz holds: indices (K,) int64 of validation images, mean (K, C, H, W) and, for
+            rows with uncertainty, variance float16 (clipped to its range), output (K, H, W) uint8.
+    """
+    with torch.inference_mode():
+        validation = _validation(predictor, packed.val, row, device)
+        found = _box_errors(predictor, packed, row, device)
+        pictures = _pictures(predictor, packed.val, device)
+    run = {key: predictor.run[key] for key in ("row", "seed", "dataset", "task", "recipe")}
+    return {**run, "classes": list(row.classes), **validation[0], **found, "rectangularity": validation[1]}, pictures
+
+
+def true_classes(masks: np.ndarray, n_classes: int) -> np.ndarray:
+    """The masks as a task of `n_classes` sees them: a class that it does not have is background, void stays 255.
+
+    Args:
+        masks: uint8 packed masks: 0 background, 1 car, 2 person, 255 void.
+        n_classes: 2 (background, car) or 3 (and person).
+    """
+    return np.where((masks >= n_classes) & (masks != VOID), 0, masks).astype(np.uint8)
+
+
+def _validation(predictor: Predictor, split: Split, row: Row, device: torch.device) -> tuple[dict, dict]:
+    n_classes = len(row.classes)
+    with_masks = torch.zeros(n_classes, n_classes, dtype=torch.int64, device=device)
+    with_boxes = torch.zeros_like(with_masks)
+    shapes: dict[str, list[np.ndarray]] = {"extent": [], "extent_masks": [], "extent_boxes": []}
+    for chosen in _batches(np.arange(len(split.masks))):
+        truth = true_classes(split.masks[chosen], n_classes)
+        boxes = np.where(truth == VOID, VOID, split.targets(row.task)[chosen])
+        output = predictor(_tensor(split.images[chosen], device)).output
+        with_masks += confusion_matrix(output, _tensor(truth, device), n_classes)
+        with_boxes += confusion_matrix(output, _tensor(boxes, device), n_classes)
+        # What the network says of void pixels is not judged anywhere, so it is no component's pixel either.
+        judged = np.where(truth == VOID, VOID, output.cpu().numpy())
+        for key, labels in zip(shapes, (judged, truth, boxes), strict=True):
+            shapes[key].append(extents(labels, n_classes))
+    scores = {
+        "iou": dict(zip(row.classes, class_iou(with_masks), strict=True)),
+        "mean_iou": mean_iou(with_masks),
+        "confusion": with_masks.tolist(),
+        "n_images": len(split.masks),
+    }
+    rectangularity = {"iou_with_boxes": _foreground_iou(with_boxes), "iou_with_masks": _foreground_iou(with_masks)}
+    return scores, rectangularity | {key: _mean(np.concatenate(values)) for key, values in shapes.items()}
+
+
+def _foreground_iou(confusion: Tensor) -> float | None:
+    return _mean(np.array(class_iou(confusion)[1:]))
+
+
+def _mean(values: np.ndarray) -> float | None:
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else None
+
+
+def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> dict:
+    """`flips` (rows with bootstrapping, else None) and `contradictions` (rows trained on boxes, else None)."""
+    _, box_images = pools(packed, row)
+    if not len(box_images):
+        return {"flips": None, "contradictions": None}
+    n_classes = len(row.classes)
+    flips = torch.zeros(n_classes, 2, 2, dtype=torch.int64, device=device)
+    contradictions = torch.zeros_like(flips)
+    for chosen in _batches(box_images):
+        truth = _tensor(true_classes(packed.train.masks[chosen], n_classes), device)
+        box_target = _tensor(packed.train.targets(row.task)[chosen], device).long()
+        prediction = predictor(_tensor(packed.train.images[chosen], device))
+        contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
+        if row.bootstraps:
+            # int64: torch has few operations on the packed uint16.
+            box_index = _tensor(packed.train.indices(row.task)[chosen].astype(np.int64), device)
+            flipped = predictor.flips(prediction, box_target, box_index) > FLIPPED
+            flips += box_error_table(box_target, truth, flipped, n_classes)
+    return {
+        "flips": box_error_rates(flips, row.classes) if row.bootstraps else None,
+        "contradictions": box_error_rates(contradictions, row.classes),
+    }
+
+
+def _pictures(predictor: Predictor, split: Split, device: torch.device) -> dict:
+    indices = choose_pictures(split.masks)
+    prediction = predictor(_tensor(split.images[indices], device))
+    pictures = {"indices": indices, "mean": _half(prediction.mean)}
+    if prediction.variance is not None:
+        pictures["variance"] = _half(prediction.variance)
+    return pictures | {"output": prediction.output.cpu().numpy().astype(np.uint8)}
+
+
+def _half(values: Tensor) -> np.ndarray:
+    # A literal run's variance grows beyond float16; the largest float16 says the same and stays finite.
+    return values.float().clamp(-FLOAT16_MAX, FLOAT16_MAX).cpu().numpy().astype(np.float16)
+
+
+def _batches(indices: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(indices), BATCH):
+        yield indices[start : start + BATCH]
+
+
+def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)

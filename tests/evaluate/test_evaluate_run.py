@@ -1,0 +1,101 @@
+"""The files of one evaluated run."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from stages import params, paths
+from stages.evaluate.run import evaluate_run
+from stages.train.model import build
+
+ROW = "bootstrap-500-2280"
+
+
+@pytest.fixture
+def settings():
+    return params.load()
+
+
+@pytest.fixture
+def project(tmp_path, make_packed, pretend, monkeypatch, settings):
+    """A root with packed arrays and one trained run, whose weights are pretended."""
+
+    class Model:
+        @staticmethod
+        def load(folder, device):
+            assert folder == paths.train(ROW, 0, tmp_path) and isinstance(device, torch.device)
+            run = {"row": ROW, "dataset": (folder / "dataset").read_text()}
+            return pretend(settings.rows[ROW], **run)
+
+    monkeypatch.setattr("stages.evaluate.run.model", Model)
+    make_packed(2, paths.packed(settings.params.dataset, tmp_path))
+    paths.train(ROW, 0, tmp_path).mkdir(parents=True)
+    (paths.train(ROW, 0, tmp_path) / "dataset").write_text(settings.params.dataset)
+    return tmp_path
+
+
+def test_files_and_their_bytes(project, settings):
+    out = paths.evaluate(ROW, 0, project)
+    evaluate_run(settings, ROW, 0, project)
+    first = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert set(first) == {"metrics.json", "pictures.npz"}
+    metrics = json.loads(first["metrics.json"])
+    assert (metrics["row"], metrics["seed"], metrics["dataset"]) == (ROW, 0, settings.params.dataset)
+    assert metrics["classes"] == ["background", "car"]
+    assert metrics["mean_iou"] == round(metrics["mean_iou"], 4)
+    assert np.load(out / "pictures.npz")["output"].shape == (6, 32, 48)
+    shutil.rmtree(out)
+    evaluate_run(settings, ROW, 0, project)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == first
+
+
+def test_a_linked_file_is_replaced_and_not_written_through(project, settings):
+    out = paths.evaluate(ROW, 0, project)
+    out.mkdir(parents=True)
+    for name in ("metrics.json", "pictures.npz"):
+        (project / name).write_text("cached")
+        (out / name).hardlink_to(project / name)
+    evaluate_run(settings, ROW, 0, project)
+    assert (project / "metrics.json").read_text() == (project / "pictures.npz").read_text() == "cached"
+
+
+def test_a_run_of_another_dataset_is_refused(project, settings):
+    (paths.train(ROW, 0, project) / "dataset").write_text("elsewhere")
+    with pytest.raises(params.UserError, match=r"is of dataset elsewhere, params\.yaml says"):
+        evaluate_run(settings, ROW, 0, project)
+
+
+@pytest.mark.parametrize(("row", "seed", "said"), [("nope", 0, "--row is nope"), (ROW, 7, "seed-7.*no such file")])
+def test_no_such_row_or_run(tmp_path, settings, row, seed, said):
+    with pytest.raises(params.UserError, match=said) as error:
+        evaluate_run(settings, row, seed, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "row", ["bce-500", "regression-500-2280", "bootstrap-500-2280-stable", "ce-bootstrap-500-2280"]
+)
+def test_a_network_from_disk(tmp_path, make_packed, settings, row):
+    """No pretence: weights that were never trained, read back, evaluated."""
+    packed = make_packed(2, paths.packed(settings.params.dataset, tmp_path))
+    spec = settings.rows[row]
+    run = {"row": row, "seed": 3, "dataset": settings.params.dataset, "task": spec.task, "recipe": spec.recipe}
+    run |= {"spec": spec.model_dump(), "settings": {"width": 0.25, "tau": 0.5, "temperature": 0.2}}
+    run |= {"fill_rate": [1.0, 0.5, 0.5][: len(spec.classes)]}
+    folder = paths.train(row, 3, tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(run))
+    torch.manual_seed(0)
+    torch.save(build(spec, 0.25).state_dict(), folder / "weights.pt")
+    metrics = evaluate_run(settings, row, 3, tmp_path)
+    pictures = np.load(paths.evaluate(row, 3, tmp_path) / "pictures.npz")
+    assert np.sum(metrics["confusion"]) == (packed.val.masks != 255).sum()
+    assert (metrics["flips"] is not None) == spec.bootstraps
+    assert (metrics["contradictions"] is not None) == (spec.box > 0)
+    assert ("variance" in pictures) == (spec.loss not in ("bce", "ce"))
+    assert pictures["mean"].shape == (6, 3 if spec.task == "car-person" else 1, 32, 48)
+    if row == "bootstrap-500-2280-stable":  # sigma^2 is 1 everywhere, above tau: all that the fill-rate cap lets flip
+        assert metrics["flips"]["share_found"] == pytest.approx(50, abs=2)

@@ -1,0 +1,131 @@
+"""All runs of all rows, in one file a row."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages import params, paths
+
+PROJECT = Path(__file__).resolve().parents[2]
+HEADLINE_ROWS = {"bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280-stable", "ce-bootstrap-500-2280-stable"}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A root with runs of seeds 0, 1 and 2 of every row; params.yaml names 0 and 2."""
+    for name in ("rows.yaml", "datasets.yaml", "params.yaml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    text = re.sub("^seeds:.*$", "seeds: [0, 2]", (tmp_path / "params.yaml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "params.yaml").write_text(text)
+    (tmp_path / "dvc.yaml").touch()
+    settings = params.load(tmp_path)
+    for row in settings.order:
+        for seed in (0, 1, 2):
+            iou = {name: 10.0 * seed + c for c, name in enumerate(settings.rows[row].classes)}
+            metrics = {"row": row, "seed": seed, "dataset": settings.params.dataset, "task": settings.rows[row].task}
+            metrics |= {"recipe": settings.rows[row].recipe, "classes": list(iou), "iou": iou, "mean_iou": 20.0 + seed}
+            paths.evaluate(row, seed, tmp_path).mkdir(parents=True)
+            (paths.evaluate(row, seed, tmp_path) / "metrics.json").write_text(json.dumps(metrics))
+            record = {"seconds": 60.5 + seed, "device": "cpu", "versions": {"torch": "2"}}
+            paths.record(row, seed, tmp_path).write_text(json.dumps(record))
+    return tmp_path
+
+
+def _run(command, cwd):
+    environment = {"PYTHONPATH": str(PROJECT)}
+    return subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def _gather(project):
+    code = (
+        "import sys; sys.argv = ['evaluate', '--gather']\n"
+        "from stages import params; from stages.evaluate.__main__ import main\n"
+        "try: params.run(main)\n"
+        "finally: assert 'torch' not in sys.modules, 'gathering imported torch'"
+    )
+    return _run([sys.executable, "-c", code], project)
+
+
+def _written(project):
+    files = [*paths.results(project).glob("*"), paths.metrics(project)]
+    return {file.name: file.read_bytes() for file in files if file.exists()}
+
+
+def test_seeds_are_merged_and_others_left_out_without_torch(project):
+    done = _gather(project)
+    assert (done.returncode, done.stderr) == (0, "")
+    order = params.load(project).order
+    assert set(_written(project)) == {f"{row}.json" for row in order} | {"metrics.json"}
+    result = json.loads(paths.result("ce-500", project).read_text())
+    assert {key: result[key] for key in ("row", "dataset", "task", "recipe")} == {
+        "row": "ce-500",
+        "dataset": params.load(project).params.dataset,
+        "task": "car-person",
+        "recipe": None,
+    }
+    assert [run["seed"] for run in result["runs"]] == [0, 2]
+    assert result["runs"][1]["iou"] == {"background": 20, "car": 21, "person": 22}
+    assert result["runs"][1]["seconds"] == 62.5 and result["runs"][1]["versions"] == {"torch": "2"}
+
+
+def test_headlines_are_five_means_over_seeds(project):
+    _gather(project)
+    headlines = json.loads(paths.metrics(project).read_text())
+    assert {row for kind in headlines.values() for row in kind} == HEADLINE_ROWS
+    assert headlines["car_iou"]["bce-500"] == 11  # of 1 and 21
+    assert headlines["mean_iou"] == {"ce-bootstrap-500-2280-stable": 21}
+
+
+def test_the_same_runs_give_the_same_bytes(project):
+    _gather(project)
+    first = _written(project)
+    shutil.rmtree(paths.results(project))
+    _gather(project)
+    assert _written(project) == first
+
+
+def test_a_class_that_was_nowhere_stays_out_of_the_headline(project):
+    path = paths.evaluate("bce-500", 0, project) / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["iou"]["car"] = None
+    path.write_text(json.dumps(metrics))
+    _gather(project)
+    assert json.loads(paths.metrics(project).read_text())["car_iou"]["bce-500"] == 21
+
+
+def _one_line(done):
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_missing_runs_give_one_line_and_no_results(project):
+    for row in ("bce-500", "ce-500"):
+        (paths.evaluate(row, 2, project) / "metrics.json").unlink()
+    line = _one_line(_gather(project))
+    assert "runs/bce-500/seed-2/evaluate/metrics.json: no such file" in line
+    assert "python -m stages.evaluate --row bce-500 --seed 2" in line and "(and 1 more runs)" in line
+    assert not _written(project)
+
+
+def test_missing_record_broken_json_and_another_dataset_give_one_line(project):
+    paths.record("bce-500", 0, project).unlink()
+    line = _one_line(_gather(project))
+    assert "runs/bce-500/seed-0/record.json: no such file" in line and "stages.train" in line
+    paths.record("bce-500", 0, project).write_text("{")
+    assert "record.json: not valid JSON" in _one_line(_gather(project))
+    paths.record("bce-500", 0, project).write_text("[]")
+    assert "record.json: holds no JSON object" in _one_line(_gather(project))
+    (paths.evaluate("bce-2780", 0, project) / "metrics.json").write_text('{"dataset": "elsewhere"}')
+    assert "is of dataset elsewhere, params.yaml says" in _one_line(_gather(project))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--row", "bce-500"], ["--gather", "--seed", "0"]])
+def test_command_line(project, arguments):
+    done = _run([sys.executable, "-m", "stages.evaluate", *arguments], project)
+    assert done.returncode == 2 and "usage: python -m stages.evaluate" in done.stderr

@@ -1,0 +1,136 @@
+"""One run's measurements against slow loops over pixels."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.evaluate import scores
+from stages.evaluate.pictures import choose_pictures
+from stages.evaluate.scores import evaluate
+from stages.params import Row
+
+CPU = torch.device("cpu")
+BOOTSTRAP = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper")
+CE_BOOTSTRAP = Row(task="car-person", loss="ce_bootstrap", pp=500, box=2280, recipe="stable")
+FULL = Row(task="car", loss="bce", pp=2780, box=0)
+MIXED = Row(task="car-person", loss="ce", pp=500, box=2280)
+BOXES = Row(task="car", loss="bce", pp=0, box=2780)
+
+
+@pytest.fixture
+def metrics_of(pretend):
+    return lambda packed, row: evaluate(pretend(row), packed, row, CPU)[0]
+
+
+@pytest.mark.parametrize("row", [FULL, MIXED], ids=["binary", "multi-class"])
+def test_iou_of_the_whole_validation_set(make_packed, metrics_of, row):
+    n_classes = len(row.classes)
+    packed = make_packed(n_classes)
+    metrics = metrics_of(packed, row)
+    confusion = np.zeros((n_classes, n_classes), int)
+    for mask, image in zip(packed.val.masks, packed.val.images, strict=True):
+        for truth, said in zip(mask.ravel(), image[..., 0].ravel(), strict=True):
+            if truth != 255:
+                confusion[truth if truth < n_classes else 0, said] += 1  # a person is background to a binary row
+    assert metrics["confusion"] == confusion.tolist()
+    ious = [
+        100 * confusion[c, c] / (confusion[c].sum() + confusion[:, c].sum() - confusion[c, c]) for c in range(n_classes)
+    ]
+    assert metrics["iou"] == pytest.approx(dict(zip(row.classes, ious, strict=True)))
+    assert metrics["mean_iou"] == pytest.approx(np.mean(ious))
+    assert metrics["n_images"] == 20
+
+
+def _slow_rates(packed, row, is_found, only=None):
+    """Counts over the pixels of the row's box images, one by one; the first 2 of 10 in pp_order are pixel-perfect."""
+    counts = {(wrong, found): 0 for wrong in (False, True) for found in (False, True)}
+    for i in packed.pp_order[2:]:
+        for y, x in np.ndindex(*packed.train.masks.shape[1:]):
+            target, truth = int(packed.train.targets(row.task)[i, y, x]), int(packed.train.masks[i, y, x])
+            if target == 0 or truth == 255 or (only and target != only):
+                continue
+            wrong = truth != target if row.task == "car-person" else truth != 1
+            counts[wrong, bool(is_found(target, *packed.train.images[i, y, x]))] += 1
+    found = counts[True, True] + counts[False, True]
+    wrong = counts[True, True] + counts[True, False]
+    return {
+        "precision": 100 * counts[True, True] / found,
+        "recall": 100 * counts[True, True] / wrong,
+        "share_true_foreground": 100 * counts[False, True] / (counts[False, True] + counts[False, False]),
+        "share_wrong": 100 * wrong / sum(counts.values()),
+        "share_found": 100 * found / sum(counts.values()),
+    }
+
+
+@pytest.mark.parametrize("row", [BOOTSTRAP, CE_BOOTSTRAP], ids=["binary", "multi-class"])
+def test_flips_and_contradictions_against_a_slow_loop(make_packed, metrics_of, row):
+    packed = make_packed(len(row.classes))
+    metrics = metrics_of(packed, row)
+    ways = {"flips": lambda target, said, flip, _: flip > 50, "contradictions": lambda target, said, *_: said != target}
+    for key, is_found in ways.items():
+        classes = metrics[key].pop("classes")
+        assert metrics[key] == pytest.approx(_slow_rates(packed, row, is_found))
+        for c, name in enumerate(row.classes[1:], start=1):
+            assert classes[name] == pytest.approx(_slow_rates(packed, row, is_found, only=c))
+
+
+def test_rows_without_boxes_or_without_bootstrapping_have_no_rates(make_packed, metrics_of):
+    packed = make_packed(2)
+    assert metrics_of(packed, FULL)["flips"] is None
+    assert metrics_of(packed, FULL)["contradictions"] is None
+    assert metrics_of(packed, MIXED)["flips"] is None
+    assert metrics_of(packed, MIXED)["contradictions"]["share_wrong"] > 10
+    assert metrics_of(packed, BOXES)["contradictions"]["share_wrong"] > 10
+
+
+def test_an_output_of_boxes_is_rectangular(make_packed, metrics_of):
+    packed = make_packed(lambda entry: entry["targets-car"])
+    shape = metrics_of(packed, BOXES)["rectangularity"]
+    assert shape["iou_with_boxes"] == 100
+    assert shape["iou_with_masks"] < 95
+    assert shape["extent"] == shape["extent_boxes"] > shape["extent_masks"]
+
+
+def test_an_output_of_masks_is_not(make_packed, metrics_of):
+    packed = make_packed(lambda entry: np.where(entry["masks"] == 255, 0, entry["masks"]))
+    metrics = metrics_of(packed, MIXED)
+    shape = metrics["rectangularity"]
+    assert metrics["mean_iou"] == shape["iou_with_masks"] == 100
+    assert shape["iou_with_boxes"] < 95
+    assert shape["extent"] == shape["extent_masks"] < shape["extent_boxes"]
+    assert metrics["contradictions"]["precision"] == metrics["contradictions"]["recall"] == 100
+
+
+def test_an_empty_output_has_no_extent(make_packed, metrics_of):
+    packed = make_packed(lambda entry: 0 * entry["masks"])
+    metrics = metrics_of(packed, FULL)
+    assert metrics["iou"]["car"] == 0
+    assert metrics["rectangularity"]["extent"] is None
+
+
+def test_what_is_said_of_void_changes_nothing(make_packed, metrics_of, tmp_path):
+    def with_void(say):
+        return lambda entry: np.where(entry["masks"] == 255, say, entry["targets-car"])
+
+    quiet, loud = (make_packed(with_void(say), tmp_path / str(say)) for say in (0, 1))
+    assert metrics_of(quiet, BOOTSTRAP) == metrics_of(loud, BOOTSTRAP)
+
+
+def test_the_size_of_batches_changes_nothing(make_packed, metrics_of, monkeypatch):
+    packed = make_packed(3)
+    whole = metrics_of(packed, CE_BOOTSTRAP)
+    monkeypatch.setattr(scores, "BATCH", 3)
+    assert metrics_of(packed, CE_BOOTSTRAP) == whole
+
+
+def test_pictures_are_those_of_the_chosen_images(make_packed, pretend):
+    packed = make_packed(3)
+    _, pictures = evaluate(pretend(CE_BOOTSTRAP), packed, CE_BOOTSTRAP, CPU)
+    images = packed.val.images[choose_pictures(packed.val.masks)]
+    assert pictures["indices"].tolist() == choose_pictures(packed.val.masks).tolist()
+    assert pictures["output"].dtype == np.uint8 and np.array_equal(pictures["output"], images[..., 0])
+    assert pictures["mean"].dtype == np.float16 and pictures["mean"].shape == (6, 3, 32, 48)
+    assert np.array_equal(pictures["mean"][:, 0], images[..., 2])
+    assert pictures["variance"].max() == np.finfo(np.float16).max  # 1e8 does not fit and stays finite
+    _, pictures = evaluate(pretend(MIXED, variance=False), packed, MIXED, CPU)
+    assert set(pictures) == {"indices", "mean", "output"}
