@@ -71,7 +71,7 @@ class Params(Model):
     dataset: str = Field(description="the name of a profile in datasets.yaml")
     data_seed: Seed
     seeds: Annotated[tuple[Seed, ...], Strict(False)] = Field(
-        min_length=1, description="a list of at least one different whole numbers from 0 up"
+        min_length=1, description="a list of one or more different whole numbers from 0 up"
     )
     tau: float = Field(gt=0, le=100, description="a number above 0, at most 100")
     temperature: float = Field(gt=0, le=100, description="a number above 0, at most 100")
@@ -184,7 +184,9 @@ class SyntheticScenes(Model):
     seed: Seed
     size: Size = Field(description=SIZE)
     images: SyntheticImages = Field(description="{train: count, val: count}")
-    difficulty: SyntheticDifficulty = Field(description="{clutter, camouflage, occlusion, variety, distance, wear: from 0 to 1}")
+    difficulty: SyntheticDifficulty = Field(
+        description="{clutter, camouflage, occlusion, variety, distance, wear}, each from 0 to 1"
+    )
 
 
 class CamvidScenes(Model):

@@ -1,0 +1,55 @@
+# Thin: each target calls the program that does it. PYTHON=/path/to/python3.11 chooses the interpreter of the venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help reproduce test compare lint lock clean identity
+
+help:
+	@echo "make reproduce   install into .venv, then run the whole pipeline (dvc repro) and print a table"
+	@echo "make test        all tests that take less than a minute each"
+	@echo "make compare     a table of the experiments made by dvc exp run"
+	@echo "make lint        ruff, check and format"
+	@echo "make lock        write requirements.lock anew from pyproject.toml"
+	@echo "make clean       remove what the pipeline made; dvc's cache, .venv and your own data stay"
+
+reproduce: .venv/installed identity
+	@$(BIN)/python -m stages.reproduce
+
+test: .venv/installed
+	@$(BIN)/python -m pytest -m "not slow"
+
+# Only what differs between experiments, without the columns of every file, row and profile that a stage reads.
+compare: .venv/installed
+	@COLUMNS=200 $(BIN)/dvc exp show --no-pager --only-changed \
+	  --drop 'Created|(stages|data|reports|notebooks)/.*|runs|results|.*\.yaml|(profiles|rows)\..*|order'
+
+lint: .venv/installed
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+# The stamp's date is the installation's: only a newer lock installs again.
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "error: $(PYTHON) is not Python 3.11 or later; run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing pinned packages into .venv (once, some minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+# dvc's experiments are git commits, and fail without an author.
+identity:
+	@git config user.email >/dev/null || git config user.email reproduce@localhost
+	@git config user.name >/dev/null || git config user.name reproduce
+
+# No local version (+cpu) and no CUDA packages: torch brings its own, by platform.
+lock:
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
+	  print(*p["project"]["dependencies"], *p["dependency-groups"]["dev"], sep="\n")' > .venv-lock/direct.txt
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-lock/direct.txt
+	@echo "# Every package, exactly. Written by make lock from pyproject.toml's dependencies." > requirements.lock
+	@.venv-lock/bin/python -m pip freeze --disable-pip-version-check | sed 's/+.*//' | \
+	  grep -viE '^(nvidia-|cuda-|triton)' >> requirements.lock
+	@rm -rf .venv-lock
+
+clean:
+	@rm -rf data/valid.txt data/*/scenes data/*/packed runs results reports metrics.json .checkpoints

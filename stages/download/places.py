@@ -1,0 +1,37 @@
+"""Where downloads from elsewhere lie, and how a user's own copy is named."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages.params import UserError
+
+
+def kept(folder: Path, environ: Mapping[str, str]) -> Path:
+    """`folder` (data/<dataset>), in the main repository where DVC runs a queued copy: downloads outlive the copy."""
+    main = environ.get("DVC_ROOT")
+    return Path(main).resolve() / "data" / folder.name if main else folder.resolve()
+
+
+def users(
+    variable: str, environ: Mapping[str, str], need: tuple[str, ...], within: tuple[str, ...] = ()
+) -> Path | None:
+    """The folder that an environment variable names, absolute; None where it is not set.
+
+    A relative path starts at the working directory or, in DVC's queued copies, at the main repository. The folder, or
+    one of `within` in it, must hold the folders `need`.
+
+    Raises:
+        UserError: the variable names no such folder.
+    """
+    value = environ.get(variable)
+    if not value:
+        return None
+    starts = [Path.cwd(), *([Path(environ["DVC_ROOT"])] if environ.get("DVC_ROOT") else [])]
+    roots = [(start / Path(value).expanduser()).resolve() for start in starts]
+    for root in (root / inner for root in roots for inner in ("", *within)):
+        if all((root / name).is_dir() for name in need):
+            return Path(os.path.normpath(root))
+    wanted = ", ".join(f"{name}/" for name in need)
+    state = "has not all of" if roots[0].is_dir() else "is no folder; it should hold"
+    raise UserError(f"{variable} is {value}, which {state} {wanted}")

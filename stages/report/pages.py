@@ -1,0 +1,63 @@
+"""Self-contained HTML pages: no address outside, no script; readable on a phone, on paper and in the dark."""
+
+import base64
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from nbformat import NotebookNode
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def notebook_page(notebook: NotebookNode, title: str, kicker: str) -> str:
+    """An executed notebook as a page. Its first line, a heading, gives way to `title`.
+
+    `kicker` is the line above the heading: dataset, seed.
+    """
+    from nbconvert import HTMLExporter  # costs a second
+    from traitlets.config import Config
+
+    config = Config()
+    config.TagRemovePreprocessor.enabled = True
+    config.TagRemovePreprocessor.remove_cell_tags = {"parameters"}  # the injected cell says what was used
+    exporter = HTMLExporter(
+        config=config,
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
+    exporter.register_preprocessor("nbconvert.preprocessors.TagRemovePreprocessor", enabled=True)
+    notebook = copy.deepcopy(notebook)
+    first = notebook.cells[0]
+    first.source = first.source.removeprefix(first.source.splitlines()[0])  # its heading; the page's own names the data
+    body, _ = exporter.from_notebook_node(notebook)
+    return render("notebook.html", title=title, kicker=kicker, body=Markup(body))
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this room with its style sheet inside; values are escaped unless they are Markup."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = mark_code
+    css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    return environment.get_template(template).render(css=css, **values).rstrip() + "\n"
+
+
+def mark_code(text: str) -> Markup:
+    """Escape a text and set what stands `in backticks` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def data_uri(png: bytes) -> str:
+    """A PNG as an address inside the page."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -1,0 +1,127 @@
+"""What earlier stages wrote, read for the report. What is missing ends as one line that says which stage makes it."""
+
+import json
+import statistics
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import paths
+from stages.params import Settings, UserError
+from stages.paths import ROOT
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One quantity of a row over its seeds, usually in percent."""
+
+    values: tuple[float, ...]
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return statistics.fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation over the seeds; None for one seed, which has no spread."""
+        return statistics.stdev(self.values) if self.n > 1 else None
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}" if self.sd is None else f"{self.mean:.2f} ± {self.sd:.2f}"
+
+
+def read_json(path: Path, stage: str, root: Path = ROOT) -> Any:
+    """A JSON file that the DVC stage `stage` writes.
+
+    Raises:
+        UserError: it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{_shown(path, root)} is missing: `dvc repro {stage}` makes it") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{_shown(path, root)} is not JSON (line {error.lineno}): `dvc repro -f {stage}`") from None
+
+
+def read_arrays(path: Path, keys: Iterable[str], stage: str, root: Path = ROOT) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file that must hold at least `keys`.
+
+    Raises:
+        UserError: it is missing, damaged, or lacks a key.
+    """
+    try:
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise UserError(f"{_shown(path, root)} is missing: `dvc repro {stage}` makes it") from None
+    except (OSError, ValueError, zipfile.BadZipFile):
+        raise UserError(f"{_shown(path, root)} is damaged: `dvc repro -f {stage}` makes it again") from None
+    missing = [key for key in keys if key not in arrays]
+    if missing:
+        raise UserError(f"{_shown(path, root)} lacks {', '.join(missing)}; it holds {', '.join(arrays)}")
+    return arrays
+
+
+def _shown(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+@dataclass(frozen=True)
+class Result:
+    """results/<row>.json: every run of a row."""
+
+    row: str
+    runs: tuple[Mapping[str, Any], ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the runs, in their order."""
+        return tuple(run["seed"] for run in self.runs)
+
+    def iou(self, label: str) -> Measured | None:
+        """IoU of a class, or of their `mean`, in percent; None for a class that a run lacks or that has no pixels."""
+        return self.value("mean_iou") if label == "mean" else self.value("iou", label)
+
+    def value(self, *keys: str) -> Measured | None:
+        """A number that lies at `keys` inside each run; None where a run has none."""
+        values = []
+        for run in self.runs:
+            value: Any = run
+            for key in keys:
+                value = value.get(key) if isinstance(value, Mapping) else None
+            if value is None:
+                return None
+            values.append(value)
+        return Measured(tuple(values))
+
+
+def results(settings: Settings, root: Path = ROOT) -> dict[str, Result]:
+    """The results of every row, in the order of rows.yaml.
+
+    Raises:
+        UserError: a file is missing, was made on another dataset than params.yaml names, or holds no run.
+    """
+    return {row: _result(row, settings.params.dataset, root) for row in settings.order}
+
+
+def _result(row: str, dataset: str, root: Path) -> Result:
+    path = paths.result(row, root)
+    data = read_json(path, "gather", root)
+    if data.get("dataset") != dataset:
+        raise UserError(
+            f"{_shown(path, root)} is of dataset {data.get('dataset')}, params.yaml says {dataset}: `dvc repro gather`"
+        )
+    if not data.get("runs"):
+        raise UserError(f"{_shown(path, root)} holds no run: `dvc repro gather`")
+    return Result(row, tuple(data["runs"]))

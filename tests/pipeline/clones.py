@@ -1,0 +1,151 @@
+"""Temporary clones of the project whose stages are stubs, so that dvc itself can be asked what re-runs."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import stub
+from ruamel.yaml import YAML
+
+from stages.paths import ROOT
+
+ENVIRONMENT = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+# The rows that figures draw and one of every other kind: dvc needs a second or more for each stage that it runs.
+FEW_ROWS = [
+    "bce-500",
+    "bce-500-2280",
+    "regression-all-500-2280",
+    "regression-0-2780",
+    "bootstrap-500-2280",
+    "bootstrap-500-2280-stable",
+    "ce-bootstrap-500-2280",
+    "ce-bootstrap-500-2280-stable",
+]
+
+
+class Clone:
+    """A copy of the project under git and dvc."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone."""
+        done = subprocess.run(command, cwd=self.path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done
+
+    def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run dvc in the clone."""
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
+
+    def changed(self) -> set[str]:
+        """The stages whose own params, deps or outs differ from what they last ran with, as `dvc status` says."""
+        return set(json.loads(self.dvc("status", "--json").stdout))
+
+    def edit(self, file: str, key: str, value: Any) -> None:
+        """Set one value, where a dot in `key` goes one map deeper."""
+        yaml, path = YAML(), self.path / file
+        data = yaml.load(path)
+        *parents, last = key.split(".")
+        place = data
+        for part in parents:
+            place = place[part]
+        place[last] = value
+        yaml.dump(data, path)
+
+    def commit(self) -> None:
+        """Commit all that git does not ignore."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message=test")
+
+    def reproduce(self) -> None:
+        """Bring every stage up to date: as `dvc repro`, in a fraction of its time."""
+        from dvc.repo import Repo
+
+        (self.path / "data").mkdir(exist_ok=True)
+        before = Path.cwd()
+        with Repo(self.path) as repo:
+            stages = repo.index.stages
+            os.chdir(self.path)
+            try:
+                for stage in stages:  # in the order of dvc.yaml, where a stage comes after what it reads
+                    program, *words = shlex.split(stage.cmd)[1:]
+                    if program == "stub.py":
+                        stub.main(words)
+                    else:
+                        self.run(*shlex.split(stage.cmd))
+            finally:
+                os.chdir(before)
+        self.dvc("commit", "--force", "--quiet")
+
+    def lock(self) -> dict[str, Any]:
+        """dvc.lock: by stage, what dvc itself resolved and recorded as cmd, deps, params and outs."""
+        return YAML(typ="safe").load(self.path / "dvc.lock")["stages"]
+
+
+def ran(output: str) -> set[str]:
+    """Names of the stages that dvc says it runs, from its output."""
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")}
+
+
+def copy_project(path: Path) -> Clone:
+    """Copy every file that git tracks or would track into a git repository of its own, and commit."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():  # not deleted since it was tracked
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path / name)
+    clone = Clone(path)
+    clone.run("git", "init", "--quiet", "--initial-branch=main")
+    clone.run("git", "config", "user.name", "test")
+    clone.run("git", "config", "user.email", "test@localhost")
+    clone.commit()
+    return clone
+
+
+def use_stubs(clone: Clone) -> None:
+    """Replace every stage's command but that of `validate` by the stub, told what the stage declares."""
+    shutil.copy(Path(stub.__file__), clone.path / "stub.py")
+    yaml, path = YAML(typ="safe"), clone.path / "dvc.yaml"
+    pipeline = yaml.load(path)
+    for name, stage in pipeline["stages"].items():
+        if name != "validate":
+            stage["cmd"] = stub_command(stage)
+    yaml.dump(pipeline, path)
+    clone.commit()
+
+
+def stub_command(stage: dict[str, Any]) -> str:
+    """The stub's command line for a stage, with dvc.yaml's `${...}` left for dvc to resolve."""
+    params = [(file, key) for file, keys in declared_params(stage).items() for key in keys]
+    outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"] + stage.get("metrics", [])]
+    words = [f"--param={file}:{key}" for file, key in params]
+    words += [f"--dep={dep}" for dep in stage["deps"]]
+    return " ".join(["python", "stub.py", *words, *(f"--out={out}" for out in outs)])
+
+
+def declared_params(stage: dict[str, Any]) -> dict[str, list[str]]:
+    """A stage's params by file, from its entry in dvc.yaml."""
+    params: dict[str, list[str]] = {}
+    for item in stage.get("params", []):
+        for file, keys in item.items() if isinstance(item, dict) else [("params.yaml", [item])]:
+            params.setdefault(file, []).extend(keys)
+    return params
+
+
+def keep_rows(clone: Clone, rows: list[str]) -> None:
+    """Drop all rows but these."""
+    yaml, path = YAML(typ="safe"), clone.path / "rows.yaml"
+    data = yaml.load(path)
+    data["rows"] = {row: data["rows"][row] for row in rows}
+    data["order"] = rows
+    data["trains"] = {name: [row for row in listed if row in rows] for name, listed in data["trains"].items()}
+    yaml.dump(data, path)

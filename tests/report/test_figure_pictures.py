@@ -1,0 +1,139 @@
+"""Figures 2, 3, 5 and 6: the right pictures in the right places, and a collapse that says so."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from stages import arrays, paths, style
+from stages.params import UserError
+from stages.report import pictures
+
+DATASET = "synthetic"
+
+
+def texts(figure: Figure) -> str:
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+def images(figure: Figure) -> list[np.ndarray]:
+    """The panels' pictures, row by row, without the colour bar."""
+    return [axes.images[0].get_array() for axes in figure.axes if axes.images]
+
+
+@pytest.mark.parametrize("number", [2, 3, 5, 6])
+def test_each_figure_names_its_dataset(untouched: Path, number: int):
+    picture = getattr(pictures, f"figure{number}")(DATASET, 0, untouched)
+    assert "drawn street scenes (synthetic)" in texts(picture.figure)
+    assert "drawn street scenes (synthetic)" in picture.alt
+
+
+def test_figure_2_shows_input_target_output_and_uncertainty(untouched: Path):
+    panels = images(pictures.figure2(DATASET, 0, untouched).figure)
+    split = arrays.open_packed(paths.packed(DATASET, untouched)).val
+    assert len(panels) == 4 * 4
+    # The four pictures with the largest cars are the last four of the six.
+    np.testing.assert_array_equal(panels[0], split.images[2])
+    np.testing.assert_array_equal(panels[1], style.class_picture(split.targets("car")[2]))
+    np.testing.assert_array_equal(panels[2], style.class_picture(split.targets("car")[2]))
+    assert panels[3].max() == pytest.approx(1.7, abs=1e-2)
+
+
+def test_figure_5_shows_two_pictures_at_three_moments_for_both_recipes(untouched: Path):
+    figure = pictures.figure5(DATASET, 0, untouched).figure
+    panels = images(figure)
+    assert len(panels) == 2 * 3 * 6
+    flips = np.load(paths.train("bootstrap-500-2280-stable", 0, untouched) / "samples.npz")["flip"]
+    np.testing.assert_array_equal(panels[2 * 6 + 4], flips[2, 4])  # third row: picture 4 (the fifth) at the last step
+    assert "step\n35" in texts(figure)
+
+
+def test_a_collapsed_recipe_says_so_and_the_other_does_not(untouched: Path):
+    for figure in (pictures.figure5, pictures.figure6):
+        said = texts(figure(DATASET, 0, untouched).figure)
+        assert "Literal recipe (paper): collapsed" in said
+        assert "Stable recipe: the output follows the objects" in said
+
+
+def test_figure_6_keeps_the_flips_of_each_class_to_its_boxes(untouched: Path):
+    panels = images(pictures.figure6(DATASET, 0, untouched).figure)
+    assert len(panels) == 3 * 8
+    split = arrays.open_packed(paths.packed(DATASET, untouched)).train
+    car, person, target = panels[2], panels[3], split.targets("car-person")[3]
+    assert car.max() == person.max() == 1
+    assert not car[target != 1].any()
+    assert not person[target != 2].any()
+
+
+@pytest.mark.parametrize(
+    ("objects", "wrong", "said"),
+    [
+        (0.0, 0.0, "collapsed"),
+        (0.4, 0.9, "collapsed"),
+        (0.95, 0.9, "boxes"),
+        (0.6, 0.2, "follows"),
+        (1.0, 0.5, "follows"),
+    ],
+)
+def test_outcome_by_what_is_left_of_the_boxes(objects, wrong, said):
+    assert said in pictures.outcome(objects, wrong)
+
+
+def test_the_shares_under_a_figure_are_those_of_the_pixels(untouched: Path):
+    figure = pictures.figure5(DATASET, 0, untouched).figure
+    split = arrays.open_packed(paths.packed(DATASET, untouched)).train
+    mask, inside = split.masks[:6], split.indices("car")[:6] > 0
+    wrong = (inside & (mask != 1) & (mask != arrays.VOID)).sum() / (inside & (mask != arrays.VOID)).sum()
+    stable = texts(figure).partition("Stable recipe:")[2]
+    assert f"{100 * wrong:.0f} % are flipped; 100 % of the rightly and 0 % of the wrongly labelled ones" in stable
+
+
+def test_pictures_have_the_same_bytes_when_drawn_again(untouched: Path):
+    assert pictures.figure2(DATASET, 0, untouched).png() == pictures.figure2(DATASET, 0, untouched).png()
+
+
+def test_the_png_carries_no_version_of_what_drew_it(untouched: Path):
+    assert b"atplotlib" not in pictures.figure2(DATASET, 0, untouched).png()
+
+
+def test_a_run_that_is_missing_is_one_line(project: Path):
+    (paths.evaluate("regression-0-2780", 0, project) / "pictures.npz").unlink()
+    with pytest.raises(
+        UserError, match=r"^runs/regression-0-2780/seed-0/evaluate/pictures\.npz is missing: `dvc repro"
+    ):
+        pictures.figure2(DATASET, 0, project)
+
+
+def test_a_damaged_run_is_one_line(project: Path):
+    (paths.train("bootstrap-500-2280", 0, project) / "samples.npz").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(UserError, match="samples.npz is damaged"):
+        pictures.figure5(DATASET, 0, project)
+
+
+def test_recipes_that_saw_other_pictures_are_not_put_side_by_side(project: Path):
+    file = paths.train("bootstrap-500-2280", 0, project) / "samples.npz"
+    saved = dict(np.load(file))
+    np.savez(file, **{**saved, "indices": saved["indices"][::-1]})
+    with pytest.raises(UserError, match="show other pictures or steps"):
+        pictures.figure5(DATASET, 0, project)
+
+
+def test_boxes_are_outlined_at_the_edges_of_their_pixels():
+    axes = Figure().add_subplot()
+    indices = np.zeros((8, 10), np.uint16)
+    indices[2:5, 3:9] = 1
+    style.outline(axes, indices)
+    assert axes.patches[0].get_bbox().bounds == (2.5, 1.5, 6, 3)
+
+
+def test_class_colours_are_those_of_the_labels():
+    colours = style.class_picture(np.array([[0, 1, 2, 255, 77]]))
+    assert [f"#{bytes(c).hex()}" for c in colours[0]] == [
+        *(style.CLASS_COLOURS[label] for label in (0, 1, 2, 255)),
+        style.CLASS_COLOURS[255],
+    ]
+
+
+def test_an_unknown_dataset_keeps_its_name():
+    assert style.dataset_title("my-data") == "my-data"

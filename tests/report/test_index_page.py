@@ -1,0 +1,124 @@
+"""reports/index.html: what it leads with, and that it opens anywhere without a network."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import miniature
+import pytest
+
+from stages.params import UserError
+from stages.report import index
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+
+@pytest.fixture
+def page(project: Path) -> str:
+    for name in index.FIGURES:
+        miniature.write_figure_notebook(project, name)
+    return index.build(project)
+
+
+def test_the_page_leads_with_what_was_reproduced(page: str):
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections == ["reproduced", "tables", "boxes", "figures", "resolutions", "data", "made"]
+    assert page.index("With the stable recipe, 11 of 11 statements") < page.index('<section id="reproduced"')
+
+
+def test_every_title_names_the_dataset(page: str):
+    title = re.search(r"<title>(.*?)</title>", page)[1]
+    headings = re.findall(r"<h[12][^>]*>(.*?)</h[12]>", page)
+    about_results = [h for h in headings if not h.startswith(("How", "Figures"))]
+    assert all("drawn street scenes (synthetic)" in text for text in [title, *about_results])
+    assert "not on Cityscapes" in page
+
+
+def test_one_seed_is_called_no_verdict(page: str):
+    assert "no verdict on the paper" in page
+    assert "n = 1" in page
+
+
+def test_several_seeds_are_shown_with_their_spread(tmp_path: Path):
+    root = miniature.make(tmp_path / "project", seeds=(0, 1))
+    for name in index.FIGURES:
+        miniature.write_figure_notebook(root, name)
+    page = index.build(root)
+    assert "no verdict on the paper" not in page
+    assert "72.40 ± 0.71" in page
+
+
+def test_the_figures_come_from_their_notebooks_with_their_alternative_texts(page: str):
+    found = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', page)
+    assert found == [f"what figure{n} shows" for n in range(1, 7)]
+
+
+def test_provenance_names_device_time_versions_and_commit(page: str):
+    for text in ("x86_64", "1 min 02 s", "2.13.0", "0123456789abcdef", "seed"):
+        assert text in page
+
+
+def test_nothing_on_the_page_points_outside(page: str):
+    addresses = re.findall(r'(?:href|src)="([^"]*)"', page)
+    outside = [a for a in addresses if not re.match(r"data:|#|figure\d\.html$", a)]
+    assert outside == []
+    assert "<script" not in page
+    assert "url(" not in page
+
+
+def test_the_page_is_the_same_bytes_again(page: str, project: Path):
+    assert index.build(project) == page
+
+
+def test_a_figure_that_was_not_drawn_is_one_line(page: str, project: Path):
+    (project / "reports" / "figure3.ipynb").unlink()
+    with pytest.raises(UserError, match=r"^reports/figure3\.ipynb is missing: `dvc repro figure3` makes it$"):
+        index.build(project)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(7.4, "7 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+)
+def test_durations_are_said_as_people_do(seconds, text):
+    assert index._duration(seconds) == text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_the_page_opens_offline_and_fits(browser, page: str, project: Path, width: int, media: str):
+    (project / "reports" / "index.html").write_text(page, encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    context.set_offline(True)
+    tab = context.new_page()
+    problems: list[str] = []
+    tab.on("console", lambda message: problems.append(message.text))
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("requestfailed", lambda request: problems.append(request.url))
+    tab.emulate_media(media=media)
+    tab.goto((project / "reports" / "index.html").as_uri())
+    assert problems == []
+    if media == "screen":
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    pictures = tab.evaluate("[...document.images].map(i => [i.alt, i.naturalWidth])")
+    assert len(pictures) == 6
+    assert all(alt and size for alt, size in pictures)
+    context.close()
