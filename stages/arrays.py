@@ -2,7 +2,7 @@
 
 A packed folder holds, beside its JSON files, one folder per split (train, val) of uint8 / uint16 .npy files with one
 entry per image at training size. They are opened as read-only memory maps, so a stage holds in memory only what it
-reads. `arrays.json` records each file's shape, dtype and SHA-256; it is written last, so a folder that has one is whole.
+reads. `arrays.json` records each file's shape, dtype and SHA-256; it is written last: a folder that has one is whole.
 """
 
 import hashlib

@@ -22,6 +22,9 @@ CLASSES = {0: "background", 1: "car", 2: "person", 255: "void"}
 CLASS_COLOURS = {0: "#eceae4", 1: "#27609c", 2: "#d4553f", 255: "#a9a9a9"}
 """Colour of each label in masks, targets and outputs."""
 
+RECIPE_COLOURS = {"no recipe": "#22262b", "literal": "#d4553f", "stable": "#27609c"}
+"""Colour of a row's dot, by the name of its recipe."""
+
 INK = "#22262b"
 MUTED = "#6b7178"
 LINE = "#d9d6cf"

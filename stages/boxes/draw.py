@@ -12,7 +12,7 @@ from PIL import Image
 from stages.boxes.instances import Instance
 
 SHARE_STEPS = 2**16
-"""Shares of a training pixel are compared in steps of this fraction: float sums that differ in the last bit are ties."""
+"""Shares of a training pixel are compared in steps of this fraction: sums that differ in the last bit are ties."""
 
 
 def shrink_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
@@ -41,7 +41,7 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def draw_boxes(
     instances: Sequence[Instance], full: tuple[int, int], size: tuple[int, int], overlap: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Box target uint8 (H, W) and index map uint16 (H, W) at `size` (width, height) of boxes in an image of size `full`.
+    """Box target uint8 and index map uint16, (H, W) at `size` (width, height), of boxes in an image of size `full`.
 
     The target is 0 outside boxes, else the class of the box on top; the index map 0, else 1 + that box's place in
     `instances`. On top lies the box with the smaller area at full resolution (`overlap` "larger": the larger one);

@@ -17,6 +17,7 @@ from stages.report.records import Result, read_json, results
 from stages.report.tables import RECIPE_NAMES
 from stages.style import CLASS_COLOURS, CLASSES, dataset_title
 
+OVERVIEW = "tables"  # the notebook that draws it
 FIGURES = tuple(f"figure{number}" for number in range(1, 7))
 
 
@@ -58,6 +59,7 @@ def build(root: Path = ROOT) -> str:
         others=_markup(others),
         flips=_markup(tables.flip_table(settings, measured)),
         shapes=_markup(tables.shape_table(settings, measured)),
+        overview=_picture(OVERVIEW, root),
         figures=[_figure(name, printed, root) for name in FIGURES],
         legend=[(CLASSES[label], CLASS_COLOURS[label]) for label in (0, 1, 2)],
         statistics=dataset_statistics(dataset, root),
@@ -74,6 +76,13 @@ def _markup(table: tables.Table | None) -> Markup | None:
 
 
 def _figure(name: str, printed: Paper, root: Path) -> ShownFigure:
+    source, alt = _picture(name, root)
+    about = printed.figures[name]
+    return ShownFigure(name, name.removeprefix("figure"), about.title, about.caption, source, alt)
+
+
+def _picture(name: str, root: Path) -> tuple[str, str]:
+    """The one picture of an executed notebook: its data address and alternative text."""
     path = paths.reports(root) / f"{name}.ipynb"
     try:
         shown = runner.pictures(nbformat.read(path, as_version=4))
@@ -84,8 +93,7 @@ def _figure(name: str, printed: Paper, root: Path) -> ShownFigure:
     if len(shown) != 1:
         raise UserError(f"reports/{name}.ipynb shows {len(shown)} pictures, one is expected: `dvc repro -f {name}`")
     png, alt = shown[0]
-    about = printed.figures[name]
-    return ShownFigure(name, name.removeprefix("figure"), about.title, about.caption, pages.data_uri(png), alt)
+    return pages.data_uri(png), alt
 
 
 # ---- the dataset and the runs ----------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 Every number of the report's tables comes from here; CSV, Markdown and HTML say the same.
 """
 
-import csv
 import html
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pandas as pd
 
 from stages.params import Row, Settings
 from stages.report.paper import Paper
@@ -46,11 +46,7 @@ class Table:
 
     def csv(self) -> str:
         """The records, comma-separated, one header line; an absent number is an empty field."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.records[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.records)
-        return text.getvalue()
+        return pd.DataFrame(self.records, dtype=object).to_csv(index=False, lineterminator="\n")
 
     def markdown(self) -> str:
         """The table under its title, with its notes. A cell that spans columns fills the first."""

@@ -22,7 +22,7 @@ ARGUMENTS = [
 
 @pytest.fixture
 def page(project: Path) -> str:
-    for name in index.FIGURES:
+    for name in (*index.FIGURES, index.OVERVIEW):
         miniature.write_figure_notebook(project, name)
     return index.build(project)
 
@@ -48,7 +48,7 @@ def test_one_seed_is_called_no_verdict(page: str):
 
 def test_several_seeds_are_shown_with_their_spread(tmp_path: Path):
     root = miniature.make(tmp_path / "project", seeds=(0, 1))
-    for name in index.FIGURES:
+    for name in (*index.FIGURES, index.OVERVIEW):
         miniature.write_figure_notebook(root, name)
     page = index.build(root)
     assert "no verdict on the paper" not in page
@@ -57,7 +57,7 @@ def test_several_seeds_are_shown_with_their_spread(tmp_path: Path):
 
 def test_the_figures_come_from_their_notebooks_with_their_alternative_texts(page: str):
     found = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', page)
-    assert found == [f"what figure{n} shows" for n in range(1, 7)]
+    assert found == ["what tables shows", *(f"what figure{n} shows" for n in range(1, 7))]
 
 
 def test_provenance_names_device_time_versions_and_commit(page: str):
@@ -119,6 +119,6 @@ def test_the_page_opens_offline_and_fits(browser, page: str, project: Path, widt
     if media == "screen":
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     pictures = tab.evaluate("[...document.images].map(i => [i.alt, i.naturalWidth])")
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     assert all(alt and size for alt, size in pictures)
     context.close()

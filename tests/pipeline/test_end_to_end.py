@@ -1,0 +1,23 @@
+"""The real pipeline, all 23 rows, with trainings of 3 steps on a few scenes."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from clones import copy_project
+
+
+@pytest.mark.slow
+def test_every_row_trains_and_the_report_is_written(tmp_path: Path):
+    clone = copy_project(tmp_path / "clone")
+    clone.edit("datasets.yaml", "profiles.synthetic.scenes.images", {"train": 40, "val": 12})
+    clone.edit("params.yaml", "steps", 3)
+    command = [sys.executable, "-m", "stages.reproduce"]
+    first = clone.run(*command)
+    assert first.stdout.count("\nbootstrap-") == 10
+    page = (clone.path / "reports" / "index.html").read_text()
+    for row in ("bce-2780", "ce-bootstrap-500-2280-stable", "regression-0-2780"):
+        assert row in page
+    again = clone.run(*command)
+    assert re.search(r"\[1-(\d+)/\1\] unchanged", again.stdout)
