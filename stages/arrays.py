@@ -120,19 +120,6 @@ def checksum(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def verify(path: Path) -> int:
-    """Hash every array again and return how many there are; reads all data, so it is for `make verify`, not training.
-
-    Raises UserError that names the first file whose content is not the one that was written.
-    """
-    open_packed(path)
-    record = read_json(path / "arrays.json")
-    for name, entry in record.items():
-        if checksum(path / name) != entry["sha256"]:
-            raise UserError(f"{path / name}: the content differs from the checksum in arrays.json; {REMEDY}")
-    return len(record)
-
-
 def open_packed(path: Path) -> Packed:
     """Open a packed folder; arrays are mapped, not read.
 

@@ -247,7 +247,9 @@ class Boxes(Model):
 class Train(Model):
     """What a training reads of its dataset's profile."""
 
-    width: float = Field(gt=0, le=4, description="a number above 0, at most 4 (1 is the paper's network)")
+    width: float = Field(
+        ge=0.25, le=4, multiple_of=0.0625, description="a multiple of 1/16 from 0.25 to 4 (1 is the paper's network)"
+    )
     steps: int = whole(1)
     learning_rate: float = Field(gt=0, le=1, description="a number above 0, at most 1")
     schedule: Literal["one_cycle", "polynomial", "constant"] = Field(description="one_cycle, polynomial, constant")
@@ -305,6 +307,8 @@ def _read_params(path: Path) -> Params:
     params = _check(Params, _read(path), problems)
     if params and len(set(params.seeds)) != len(params.seeds):
         problems.append(_not_allowed("seeds", params.seeds, Params.model_fields["seeds"].description))
+    if params and params.sampler == "fixed" and params.batch_size < 2:
+        problems.append(_not_allowed("batch_size", params.batch_size, "2 or more with `sampler: fixed`"))
     _refuse(path.name, problems)
     return params
 

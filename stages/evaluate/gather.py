@@ -18,8 +18,8 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
     """Write results/<row>.json of every row, and metrics.json, from the runs of `seeds` in params.yaml.
 
     Runs of other seeds are left out. A run's entry is its evaluate/metrics.json and what record.json says of how it
-    was made (seconds, device, versions, ...). Headlines are means over the seeds, in percent; nothing is written unless
-    every run is there.
+    was made (seconds, device, versions, ...), with the settings, resolutions and counts of run.json. Headlines are
+    means over the seeds, in percent; nothing is written unless every run is there.
 
     Raises:
         UserError: runs are missing, unreadable, or of another dataset than params.yaml names; one line for the first,
@@ -47,7 +47,9 @@ def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
     if metrics.get("dataset") != dataset:
         raise UserError(f"{path}: is of dataset {metrics.get('dataset')}, params.yaml says {dataset}; {remedy}")
     remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
-    return read_json(paths.record(row, seed, root), remedy) | metrics
+    decided = read_json(paths.train(row, seed, root) / "run.json", remedy)
+    how = {key: decided[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
+    return read_json(paths.record(row, seed, root), remedy) | how | metrics
 
 
 def _result(runs: list[dict]) -> dict:

@@ -66,6 +66,7 @@ def build(root: Path = ROOT) -> str:
         settings=settings,
         setting=_setting(settings),
         made=_made(measured),
+        recipes=_recipes(measured),
         scaled=scaled,
         rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
     )
@@ -139,6 +140,21 @@ def _made(measured: Mapping[str, Result]) -> list[tuple[str, str]]:
     seconds = sum(run.get("seconds") or 0 for run in runs)
     total = [("trainings", f"{len(runs)}, {_duration(seconds)} in all")]
     return total + [(key, value) for key, value in [*entries, *versions] if value]
+
+
+def _recipes(measured: Mapping[str, Result]) -> dict[str, list[tuple[str, str]]]:
+    """Every recipe that a run names, with its fields as the run recorded them, as (name, value)."""
+    recorded = [run["resolutions"] for result in measured.values() for run in result.runs if "resolutions" in run]
+    return {
+        recipe["name"]: [(key.replace("_", " "), _plain(value)) for key, value in recipe.items() if key != "name"]
+        for recipe in recorded
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
 
 
 def _distinct(values: Iterable[Any]) -> str:

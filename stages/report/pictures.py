@@ -135,8 +135,8 @@ def _validation(row: str, heading: str, dataset: str, seed: int, root: Path) -> 
     low, high = float(variance.min()), float(np.percentile(variance, 99.5))
     shape = metrics["rectangularity"]
     measured = (
-        f"Validation car IoU {metrics['iou']['car']:.1f} %. The output agrees with the boxes by "
-        f"{shape['iou_with_boxes']:.1f} %, with the true masks by {shape['iou_with_masks']:.1f} % IoU."
+        f"Validation car IoU {percent(metrics['iou']['car'])}. The output agrees with the boxes by "
+        f"{percent(shape['iou_with_boxes'])}, with the true masks by {percent(shape['iou_with_masks'])} IoU."
     )
     sheet = Sheet(
         ["input", "box target", "output", "uncertainty σ²"],
@@ -197,12 +197,13 @@ class Snapshots:
     def summary(self, label: str) -> str:
         """One line: what became of the box pixels of these pictures at the last moment, and the validation IoU."""
         flipped, objects, wrong = self.shares()
-        iou = self.metrics["mean_iou"] if label == "mean" else self.metrics["iou"][label]
+        iou = percent(self.metrics["mean_iou"] if label == "mean" else self.metrics["iou"][label])
         name = "mIoU" if label == "mean" else f"{label} IoU"
         return (
-            f"{RECIPES[self.recipe].capitalize()}: {outcome(objects, wrong)}. Validation {name} {iou:.1f} %. Of the "
-            f"box pixels shown, {100 * flipped:.0f} % are flipped; {100 * objects:.0f} % of the rightly and "
-            f"{100 * wrong:.0f} % of the wrongly labelled ones come out as their box's class."
+            f"{RECIPES[self.recipe].capitalize()}: {outcome(objects, wrong)}. Validation {name} {iou}. Of the "
+            f"box pixels of {len(self.samples)} training pictures, {100 * flipped:.0f} % are flipped; "
+            f"{100 * objects:.0f} % of the rightly and {100 * wrong:.0f} % of the wrongly labelled ones come out as "
+            f"their box's class."
         )
 
     def shares(self) -> tuple[float, float, float]:
@@ -215,6 +216,11 @@ class Snapshots:
         kept = self.output[-1] == target
         flipped = self.flip[-1] > FLIPPED
         return _share(flipped, inside), _share(kept, inside & right), _share(kept, inside & ~right)
+
+
+def percent(value: float | None) -> str:
+    """A percentage with one decimal; a dash for that of a class that is nowhere."""
+    return "–" if value is None else f"{value:.1f} %"
 
 
 def _share(found: np.ndarray, of: np.ndarray) -> float:
@@ -238,7 +244,8 @@ def _both(row: str, dataset: str, seed: int, root: Path) -> dict[str, Snapshots]
 
 
 def _snapshots(row: str, dataset: str, seed: int, root: Path) -> Snapshots:
-    stage = f"train@{row}-{seed}"
+    group = "train-tau-samples" if row.startswith("ce-") else "train-tau"
+    stage = f"{group}@{row}-{seed}"
     run = read_json(paths.train(row, seed, root) / "run.json", stage, root)
     if run["dataset"] != dataset:
         raise UserError(f"runs/{row}/seed-{seed} is of dataset {run['dataset']}, not {dataset}: `dvc repro`")

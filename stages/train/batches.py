@@ -47,8 +47,8 @@ def plan(
 
     Each pool is gone through in random order, again and again. Section 4.1.1 gives the sampling chance of 25 %. `coin`
     draws by that chance (so 10 % of the batches of 8 hold no pixel-perfect image); `fixed` puts
-    round(batch_size * pp_chance), at least 1, into every batch. In the first round(pp_only * steps) steps every draw is
-    pixel-perfect.
+    round(batch_size * pp_chance), at least 1 of either kind, into every batch. In the first round(pp_only * steps)
+    steps every draw is pixel-perfect.
     """
     rng = np.random.default_rng([seed, 1])
     shape = (steps, batch_size)
@@ -59,7 +59,8 @@ def plan(
     elif sampler == "coin":
         pixel_perfect = rng.random(shape) < pp_chance
     else:
-        pixel_perfect = np.broadcast_to(np.arange(batch_size) < max(1, round(batch_size * pp_chance)), shape).copy()
+        share = min(max(1, round(batch_size * pp_chance)), batch_size - 1)
+        pixel_perfect = np.broadcast_to(np.arange(batch_size) < share, shape).copy()
     if len(pp) and len(box):
         pixel_perfect[: round(pp_only * steps)] = True
     image = np.empty(shape, np.int64)

@@ -6,6 +6,7 @@ torch's random state from (seed, step), so dropout and Monte Carlo noise do not 
 
 import hashlib
 import json
+import math
 import platform
 import subprocess
 import time
@@ -20,7 +21,7 @@ from torch.optim import lr_scheduler
 
 from stages import paths
 from stages.arrays import Packed, open_packed, pools, write_json
-from stages.params import Row, Settings, UserError
+from stages.params import LARGEST_SEED, Row, Settings, UserError
 from stages.progress import bar
 from stages.train.batches import Batches, fill_rate, plan
 from stages.train.checkpoints import Checkpoint, checkpoint, code_hash
@@ -41,10 +42,13 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
     Returns: the folder of the training's outs.
 
     Raises:
-        UserError: an unknown row, packed arrays that are missing or broken, a loss that is no longer finite.
+        UserError: an unknown row, a seed out of range, a tau that the recipe cannot reach, packed arrays that are
+            missing or broken, a loss that is no longer finite.
     """
     if name not in settings.rows:
         raise UserError(f"--row {name}: no such row; rows.yaml has {', '.join(settings.order)}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
     row = settings.rows[name]
     packed = open_packed(paths.packed(settings.params.dataset, root))
     pp, box = pools(packed, row)
@@ -70,6 +74,11 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
     row, params, profile = settings.rows[name], settings.params, settings.profile.train
     height, width = packed.train.images.shape[1:3]
     recipe = recipe_of(row)
+    if row.bootstraps and recipe.smax and params.tau >= math.exp(recipe.smax):
+        raise UserError(
+            f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
+            f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
+        )
     chosen = {
         "batch_size": params.batch_size,
         "steps": settings.steps,
@@ -104,10 +113,14 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
 
 def provenance(root: Path, packed: Packed, device: torch.device) -> dict:
     """record.json, as far as it is known when a run starts."""
-    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    try:
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+        commit = git.stdout.strip() or None
+    except FileNotFoundError:
+        commit = None
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": git.stdout.strip() or None,
+        "commit": commit,
         "code": code_hash(),
         "data": packed.fingerprint,
         "device": device_name(device),
@@ -198,7 +211,9 @@ class Trainer:
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
 
     def write(self, out: Path) -> None:
-        """Write history.jsonl, weights.pt and samples.npz."""
+        """Write history.jsonl, weights.pt and samples.npz; a linked file is replaced, not changed."""
+        for name in ("history.jsonl", "weights.pt", "samples.npz"):
+            (out / name).unlink(missing_ok=True)
         (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
         torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, out / "weights.pt")
         np.savez_compressed(out / "samples.npz", **self.samples.arrays())
@@ -248,7 +263,10 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.history, self.samples.taken = state["history"], state["samples"]
+        self.history = state["history"]
+        self.samples.taken = {
+            step: {name: value.cpu() for name, value in taken.items()} for step, taken in state["samples"].items()
+        }
         self.iou.intersection, self.iou.union = state["iou"]
 
 

@@ -33,6 +33,14 @@ def project(tmp_path):
             (paths.evaluate(row, seed, tmp_path) / "metrics.json").write_text(json.dumps(metrics))
             record = {"seconds": 60.5 + seed, "device": "cpu", "versions": {"torch": "2"}}
             paths.record(row, seed, tmp_path).write_text(json.dumps(record))
+            decided = {
+                "settings": {"tau": 2.5},
+                "resolutions": {"name": "paper"},
+                "counts": {"pp": 1},
+                "fill_rate": None,
+            }
+            paths.train(row, seed, tmp_path).mkdir(parents=True)
+            (paths.train(row, seed, tmp_path) / "run.json").write_text(json.dumps(decided))
     return tmp_path
 
 

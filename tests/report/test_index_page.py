@@ -30,7 +30,7 @@ def page(project: Path) -> str:
 def test_the_page_leads_with_what_was_reproduced(page: str):
     sections = re.findall(r'<section id="(\w+)"', page)
     assert sections == ["reproduced", "tables", "boxes", "figures", "resolutions", "data", "made"]
-    assert page.index("With the stable recipe, 11 of 11 statements") < page.index('<section id="reproduced"')
+    assert page.index("With the stable recipe, ") < page.index('<section id="reproduced"')
 
 
 def test_every_title_names_the_dataset(page: str):

@@ -25,6 +25,13 @@ def test_the_fixed_sampler_puts_the_same_number_into_every_batch():
     assert (drawn.pixel_perfect.sum(axis=1) == 2).all()
 
 
+def test_the_fixed_sampler_never_drops_a_kind():
+    for batch_size, chance in [(2, 0.1), (8, 0.95), (2, 0.9)]:
+        drawn = plan(PP, BOX, steps=5, batch_size=batch_size, seed=0, pp_chance=chance, sampler="fixed")
+        share = drawn.pixel_perfect.mean(axis=1)
+        assert ((share > 0) & (share < 1)).all()
+
+
 def test_each_pool_is_gone_through_before_it_repeats():
     drawn = plan(PP, BOX, steps=100, batch_size=8, seed=3)
     for pool, draws in [(PP, drawn.image[drawn.pixel_perfect]), (BOX, drawn.image[~drawn.pixel_perfect])]:
