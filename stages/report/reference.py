@@ -19,7 +19,14 @@ from stages.report import paper, records, tables
 from stages.report.records import read_arrays
 
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
-SHOWN = ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")
+SHOWN = {
+    "bce-2780": "BCE, all masks",
+    "bce-500": "BCE, 18 % masks",
+    "bce-500-2280": "BCE, mixed labels",
+    "bootstrap-500-2280": "literal recipe",
+    "bootstrap-500-2280-stable": "stable recipe",
+}
+"""Rows in the picture of masks, and how it calls them."""
 
 
 def keep(name: str, root: Path = ROOT) -> Path:
@@ -35,8 +42,7 @@ def keep(name: str, root: Path = ROOT) -> Path:
         shutil.rmtree(out / folder, ignore_errors=True)
     shutil.copytree(paths.results(root), out / "results")
     tables.write(tables.paper_tables(paper.load(root), settings, measured), out / "tables")
-    for file in ("tables.png", "figure1.png", "figure4.png"):
-        _copy(paths.reports(root) / file, out / file.replace("tables", "overview"))
+    _copy(paths.reports(root) / "tables.png", out / "overview.png")
     _copy(paths.metrics(root), out / "metrics.json")
     _copy(paths.packed(settings.params.dataset, root) / "statistics.json", out / "statistics.json")
     write_json(
@@ -74,10 +80,10 @@ def masks(settings: Settings, root: Path = ROOT) -> style.Picture:
         row: read_arrays(paths.evaluate(row, seed, root) / "pictures.npz", ("indices", "output"), "evaluate", root)
         for row in SHOWN
     }
-    indices = outputs[SHOWN[0]]["indices"]
+    indices = next(iter(outputs.values()))["indices"]
     title = style.dataset_title(dataset)
     sheet = style.Sheet(
-        ["true mask", "boxes", *SHOWN],
+        ["true mask", "boxes", *SHOWN.values()],
         [""] * len(indices),
         split.masks.shape[1] / split.masks.shape[2],
         heading=f"Cars on validation pictures · {title}",
