@@ -1,5 +1,6 @@
 """What `make reproduce` prints, and that it ends as dvc ends."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -77,15 +78,24 @@ def test_a_failing_stage_is_dvcs_exit_status(tmp_path: Path, capfd: pytest.Captu
     assert "failed to reproduce 'only'" in capfd.readouterr().err
 
 
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to jobs in the background, whose children inherit a deaf ear for Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_stage_and_says_that_it_can_go_on(tmp_path: Path) -> None:
     code = "import sys, pathlib, stages.reproduce as r; sys.exit(r.reproduce(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(project(tmp_path, "sleep 600"))]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as process:
-        assert process.stdout.readline() == "[1/1] only\n"
-        time.sleep(0.5)  # dvc has said that the stage runs a moment before it starts it
-        os.killpg(process.pid, signal.SIGINT)  # what a terminal does: dvc and the stage get it as well
-        _, err = process.communicate(timeout=60)
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=heed_ctrl_c, **pipes) as process:
+        try:
+            assert process.stdout.readline() == "[1/1] only\n"
+            time.sleep(0.5)  # dvc has said that the stage runs a moment before it starts it
+            os.killpg(process.pid, signal.SIGINT)  # what a terminal does: dvc and the stage get it as well
+            _, err = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert err.endswith("Stopped. The same command goes on from here.\n")
     assert "Traceback" not in err
