@@ -140,6 +140,14 @@ def open_packed(path: Path) -> Packed:
     return Packed(path=path, **opened, pp_order=order, fingerprint=digest.hexdigest())
 
 
+def task_masks(masks: np.ndarray, n_classes: int) -> np.ndarray:
+    """The masks as a task of `n_classes` (2: background, car; 3: and person) sees them: a class that it lacks is
+    background, void stays 255. uint8, a copy."""
+    seen = np.array(masks)
+    seen[(seen >= n_classes) & (seen != VOID)] = 0
+    return seen
+
+
 def pools(packed: Packed, row: Row) -> tuple[np.ndarray, np.ndarray]:
     """The training indices that a row draws as pixel-perfect and as box images: two sorted, disjoint int64 arrays.
 

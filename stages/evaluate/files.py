@@ -1,6 +1,5 @@
 """The JSON files of this room: the same measurements give the same bytes."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,7 @@ def read_json(path: Path, remedy: str) -> dict:
     Raises:
         UserError: no such file, or not a JSON object; one line that names the file and ends with `remedy`.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {remedy}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from None
+    content = arrays.read_json(path, remedy)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no JSON object; {remedy}")
     return content

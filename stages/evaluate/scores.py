@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.arrays import VOID, Packed, Split, pools
+from stages.arrays import VOID, Packed, Split, pools, task_masks
 from stages.evaluate.box_errors import box_error_rates, box_error_table
 from stages.evaluate.pictures import choose_pictures
 from stages.evaluate.rectangles import extents
@@ -52,23 +52,13 @@ def evaluate(predictor: Predictor, packed: Packed, row: Row, device: torch.devic
     return {**run, "classes": list(row.classes), **validation[0], **found, "rectangularity": validation[1]}, pictures
 
 
-def true_classes(masks: np.ndarray, n_classes: int) -> np.ndarray:
-    """The masks as a task of `n_classes` sees them: a class that it does not have is background, void stays 255.
-
-    Args:
-        masks: uint8 packed masks: 0 background, 1 car, 2 person, 255 void.
-        n_classes: 2 (background, car) or 3 (and person).
-    """
-    return np.where((masks >= n_classes) & (masks != VOID), 0, masks).astype(np.uint8)
-
-
 def _validation(predictor: Predictor, split: Split, row: Row, device: torch.device) -> tuple[dict, dict]:
     n_classes = len(row.classes)
     with_masks = torch.zeros(n_classes, n_classes, dtype=torch.int64, device=device)
     with_boxes = torch.zeros_like(with_masks)
     shapes: dict[str, list[np.ndarray]] = {"extent": [], "extent_masks": [], "extent_boxes": []}
     for chosen in _batches(np.arange(len(split.masks))):
-        truth = true_classes(split.masks[chosen], n_classes)
+        truth = task_masks(split.masks[chosen], n_classes)
         boxes = np.where(truth == VOID, VOID, split.targets(row.task)[chosen])
         output = predictor(_tensor(split.images[chosen], device)).output
         with_masks += confusion_matrix(output, _tensor(truth, device), n_classes)
@@ -105,7 +95,7 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
     flips = torch.zeros(n_classes, 2, 2, dtype=torch.int64, device=device)
     contradictions = torch.zeros_like(flips)
     for chosen in _batches(box_images):
-        truth = _tensor(true_classes(packed.train.masks[chosen], n_classes), device)
+        truth = _tensor(task_masks(packed.train.masks[chosen], n_classes), device)
         box_target = _tensor(packed.train.targets(row.task)[chosen], device).long()
         prediction = predictor(_tensor(packed.train.images[chosen], device))
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)

@@ -61,14 +61,14 @@ def overview(paper: Paper, settings: Settings, results: Mapping[str, Result]) ->
             )
             first = part.drop_duplicates("row").reset_index(drop=True)
             axes.scatter(first.paper, first.index, marker="D", s=20, facecolor="none", edgecolor=MUTED, linewidth=0.9)
-            axes.set_title(heading, loc="left", fontweight="bold")
+            axes.set_title(f"{heading} · {title}", loc="left", fontweight="bold")
             axes.set(xlim=(0, 100), xlabel="", ylabel="")
             axes.grid(axis="both", color=LINE, linewidth=0.5)
             axes.set_axisbelow(True)
             sns.despine(ax=axes, left=True)
         panels[-1].set_xlabel("IoU in percent")
         marks = [
-            Line2D([], [], linestyle="", marker="o", markersize=5, color=colour, label=f"{title}, {name}")
+            Line2D([], [], linestyle="", marker="o", markersize=5, color=colour, label=f"here, {name}")
             for name, colour in RECIPE_COLOURS.items()
         ]
         marks.append(Line2D([], [], linestyle="", marker="D", markersize=5, markerfacecolor="none", color=MUTED))

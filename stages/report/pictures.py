@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import rc_context
 
 from stages import paths, style
-from stages.arrays import VOID, Split, open_packed
+from stages.arrays import TASKS, VOID, Split, open_packed, task_masks
 from stages.params import UserError
 from stages.paths import ROOT
 from stages.report.records import read_arrays, read_json
@@ -274,14 +274,11 @@ def _draw_flips(axes: Any, flip: np.ndarray, indices: np.ndarray) -> Any:
 
 
 def _sample(split: Split, index: int, task: str) -> Sample:
-    classes = 2 if task == "car" else 3
-    mask = np.array(split.masks[index])
-    mask[(mask >= classes) & (mask != VOID)] = 0
     return Sample(
         np.array(split.images[index]),
         np.array(split.targets(task)[index]),
         np.array(split.indices(task)[index]),
-        mask,
+        task_masks(split.masks[index], 1 + len(TASKS[task])),
     )
 
 

@@ -8,11 +8,10 @@ import argparse
 import shutil
 from pathlib import Path
 
-import numpy as np
 from matplotlib import rc_context
 
 from stages import params, paths, style
-from stages.arrays import VOID, open_packed, write_json
+from stages.arrays import open_packed, task_masks, write_json
 from stages.params import Settings, UserError
 from stages.paths import ROOT
 from stages.report import paper, records, tables
@@ -90,9 +89,11 @@ def masks(settings: Settings, root: Path = ROOT) -> style.Picture:
         subtitle=["Labels alone: blue is car, grey is void. Final weights."],
     )
     for line, index in enumerate(indices):
-        mask = np.array(split.masks[index])
-        mask[(mask != VOID) & (mask != 1)] = 0
-        shown = [mask, split.targets("car")[index], *(outputs[row]["output"][line] for row in SHOWN)]
+        shown = [
+            task_masks(split.masks[index], 2),
+            split.targets("car")[index],
+            *(outputs[row]["output"][line] for row in SHOWN),
+        ]
         for column, labels in enumerate(shown):
             style.draw(sheet.panel(line, column), style.class_picture(labels))
     return style.Picture(sheet.figure, f"Masks, boxes and outputs of {', '.join(SHOWN)} on {title}.")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.arrays import VOID, Packed
+from stages.arrays import VOID, Packed, task_masks
 from stages.params import Row
 from stages.train.objectives import Supervision
 
@@ -90,10 +90,7 @@ class Batches:
         self._images = _tensor(split.images).to(device)
         self._box_targets = _tensor(split.targets(row.task)).to(device)
         self._box_numbers = _tensor(split.indices(row.task).view(np.int16)).to(device)
-        masks = np.array(split.masks[pp]) if len(pp) else np.empty((0, *split.masks.shape[1:]), np.uint8)
-        if row.task == "car":
-            masks[(masks != VOID) & (masks != 1)] = 0  # a person is background in the binary task
-        self._masks = torch.from_numpy(masks).to(device)
+        self._masks = torch.from_numpy(task_masks(split.masks[pp], len(row.classes))).to(device)
         self._place = np.full(len(split.images), -1, np.int64)
         self._place[pp] = np.arange(len(pp))
         self._device = device

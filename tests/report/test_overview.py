@@ -3,9 +3,10 @@
 import math
 
 import matplotlib.colors
+from matplotlib import rc_context
 
 from stages.report.overview import overview, runs_frame
-from stages.style import RECIPE_COLOURS
+from stages.style import RECIPE_COLOURS, RULES
 
 
 def test_the_frame_has_each_run_once_with_its_iou_and_the_papers_number(inputs):
@@ -35,3 +36,13 @@ def test_the_picture_has_a_dot_for_each_run_in_its_recipes_colour_and_names_the_
     assert sorted(dots) == sorted(expected)
     assert "drawn street scenes (synthetic)" in picture.alt
     assert "paper's on Cityscapes" in picture.alt
+
+
+def test_every_word_of_the_picture_lies_inside_it(inputs):
+    figure = overview(*inputs).figure
+    with rc_context(RULES):  # matplotlib makes the labels of ticks when asked for them
+        figure.canvas.draw()
+        words = [figure.legends[0], *(axes._left_title for axes in figure.axes)]
+        words += [label for axes in figure.axes for label in (*axes.get_yticklabels(), *axes.get_xticklabels())]
+        boxes = [word.get_window_extent() for word in words]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
