@@ -86,6 +86,20 @@ class Params(Model):
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
 
 
+class Overrides(Model):
+    """What one row reads differently from its recipe (stages/train/recipes.py says what each field means)."""
+
+    bound: Literal["finite", "floor", "tanh"] | None = Field(None, description="finite, floor, tanh")
+    smax: float | None = Field(None, gt=0, le=90, description="a number above 0, at most 90")
+    start: float | None = Field(None, ge=1e-3, le=1e3, description="a number from 0.001 to 1000")
+    flip_target: Literal["opposite", "model"] | None = Field(None, description="opposite, model")
+    prior: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
+    fill_cap: bool | None = Field(None, description="true, false")
+    pp_only: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
+    trigger: Literal["max", "target"] | None = Field(None, description="max, target")
+    estimator: Literal["monte_carlo", "rao_blackwell"] | None = Field(None, description="monte_carlo, rao_blackwell")
+
+
 class Row(Model):
     """One entry of rows.yaml: what is trained, on how many of the paper's 2780 images."""
 
@@ -97,6 +111,7 @@ class Row(Model):
     box: int = whole(0, PAPER_IMAGES)
     pixels: Literal["all", "box"] | None = Field(None, description="all, box (regression rows alone)")
     recipe: Literal["paper", "stable"] | None = Field(None, description="paper, stable (bootstrapping rows alone)")
+    overrides: Overrides = Field(Overrides(), description="a map from fields of the recipe to other values")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -131,6 +146,10 @@ class Row(Model):
             raise ValueError(
                 "recipe (paper, stable) must be given for bootstrap and ce_bootstrap, and for no other loss"
             )
+        if self.overrides != Overrides() and not self.bootstraps:
+            raise ValueError("overrides change a recipe, so they are for bootstrap and ce_bootstrap alone")
+        if self.overrides.bound == "tanh" and self.recipe == "paper" and self.overrides.smax is None:
+            raise ValueError("overrides with `bound: tanh` need smax, which recipe paper does not have")
         if self.bootstraps and not self.mixes:
             raise ValueError("a bootstrapping row needs pixel-perfect and box images (pp and box above 0)")
         if not 1 <= self.pp + self.box <= PAPER_IMAGES:
@@ -231,16 +250,16 @@ class Boxes(Model):
     groups: Literal["box", "void"] = Field(description="box, void")
     min_area: int = whole(1)
     overlap: Literal["smaller", "larger"] = Field(description="smaller, larger")
-    split: Literal["official", "random"] = Field(description="official, random")
+    split: Literal["official", "random", "holdout"] = Field(description="official, random, holdout")
     val_share: float | None = Field(
-        None, gt=0, lt=1, description="a number between 0 and 1, with `split: random` alone"
+        None, gt=0, lt=1, description="a number between 0 and 1, with `split: random` or `holdout`"
     )
     size: Size = Field(description=SIZE)
 
     @model_validator(mode="after")
-    def _share_for_random(self) -> "Boxes":
-        if (self.split == "random") != (self.val_share is not None):
-            raise ValueError("val_share must be given with `split: random`, and with no other")
+    def _share_where_split(self) -> "Boxes":
+        if (self.split != "official") != (self.val_share is not None):
+            raise ValueError("val_share must be given with `split: random` or `holdout`, and not with `official`")
         return self
 
 
@@ -304,7 +323,7 @@ def load(root: Path = ROOT) -> Settings:
 
 def _read_params(path: Path) -> Params:
     problems: list[str] = []
-    params = _check(Params, _read(path), problems)
+    params = _check(Params, read_yaml(path), problems)
     if params and len(set(params.seeds)) != len(params.seeds):
         problems.append(_not_allowed("seeds", params.seeds, Params.model_fields["seeds"].description))
     if params and params.sampler == "fixed" and params.batch_size < 2:
@@ -315,7 +334,7 @@ def _read_params(path: Path) -> Params:
 
 def _read_rows(path: Path) -> tuple[dict[str, Row], list[str]]:
     problems: list[str] = []
-    file = _check(RowsFile, _read(path), problems)
+    file = _check(RowsFile, read_yaml(path), problems)
     _refuse(path.name, problems)
     rows = {name: _check(Row, entry, problems, f"rows.{name}") for name, entry in file.rows.items()}
     for name in rows:
@@ -345,7 +364,7 @@ def _listed_once(where: str, names: list[str], wanted: Iterable[str], rows: dict
 
 def _read_profiles(path: Path) -> dict[str, Profile]:
     problems: list[str] = []
-    file = _read(path)
+    file = read_yaml(path)
     profiles = file.get("profiles")
     if set(file) != {"profiles"} or not isinstance(profiles, dict) or not profiles:
         _refuse(path.name, ["allowed: one key, profiles, a map from dataset names to {scenes, boxes, train}"])
@@ -371,8 +390,12 @@ def _check_profile(entry: Any, problems: list[str], where: str) -> Profile | Non
     return Profile(**sections) if all(sections.values()) else None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The top-level map of a YAML 1.2 file (`1e-3` is a number, `no` is a string)."""
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The top-level map of a YAML 1.2 file (`1e-3` is a number, `no` is a string).
+
+    Raises:
+        UserError: it is missing, or is no such file.
+    """
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

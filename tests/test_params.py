@@ -213,6 +213,37 @@ def test_a_new_row_is_told_step_by_step_what_it_lacks(root: Path) -> None:
     assert load(root).rows["bce-250-2530"].pp == 250
 
 
+@pytest.mark.parametrize(
+    ("row", "entry", "message"),
+    [
+        (
+            "bootstrap-500-2280",
+            "{priro: 0}",
+            "unknown key rows.bootstrap-500-2280.overrides.priro; nearest known: prior",
+        ),
+        (
+            "bootstrap-500-2280",
+            "{start: 0}",
+            "rows.bootstrap-500-2280.overrides.start is 0; allowed: a number from 0.001",
+        ),
+        ("bootstrap-500-2280", "{bound: tanh}", "rows.bootstrap-500-2280: overrides with `bound: tanh` need smax"),
+        ("bce-500", "{prior: 0}", "rows.bce-500: overrides change a recipe, so they are for bootstrap"),
+    ],
+)
+def test_a_wrong_override_is_named(root: Path, row: str, entry: str, message: str) -> None:
+    put(root, "rows.yaml", rf"^  {row}: \{{(.*)\}}$", rf"  {row}: {{\1, overrides: {entry}}}")
+    assert refusal(root).startswith(f"rows.yaml: {message}")
+
+
+def test_an_override_reaches_its_row_alone(root: Path) -> None:
+    put(
+        root, "rows.yaml", r"^  bootstrap-500-2280: \{(.*)\}$", r"  bootstrap-500-2280: {\1, overrides: {pp_only: 0.1}}"
+    )
+    rows = load(root).rows
+    assert rows["bootstrap-500-2280"].overrides.pp_only == 0.1
+    assert rows["bootstrap-400-2380"].overrides.pp_only is None
+
+
 def test_lists_name_rows_once_and_known(root: Path) -> None:
     put(root, "rows.yaml", r"^order:.*", r"\g<0>\n  - bce-2780\n  - bce-50")
     message = refusal(root)
@@ -251,7 +282,12 @@ def test_lists_name_rows_once_and_known(root: Path) -> None:
             "car: [24]",
             "profiles.synthetic.boxes.labels: a label id may stand in one of car, person, void",
         ),
-        (r"^      val_share: 0.2\n", "", "profiles.cityscapes.boxes: val_share must be given with `split: random`"),
+        (
+            r"^      val_share: 0.2\n",
+            "",
+            "profiles.cityscapes.boxes: val_share must be given with `split: random` or `holdout`, "
+            "and not with `official`",
+        ),
         (
             r"^      schedule: one_cycle",
             "      schedule: cosine",

@@ -6,21 +6,28 @@ from pathlib import Path
 from stages.boxes.scenes import Entry
 from stages.params import Boxes, UserError
 
+RUN = 16  # images; 16 s of CamVid
+
 
 def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) -> dict[str, list[Entry]]:
     """The entries of "train" and "val", each in the order of the ids.
 
     `official`: the source's train, and everything else as val. `random` (the paper's, section 4.1): all images pooled
-    and re-split, round(val_share * images) of them, at least one, as val.
+    and re-split, round(val_share * images) of them, at least one, as val. `holdout`: the source's train alone, with
+    val_share of it as val, so that something can be chosen without a look at the source's val. Whole runs of
+    neighbouring images are held out, since neighbours may be frames of one film.
 
     Raises UserError that names `source`, the manifest, when a split would be empty.
     """
-    if profile.split == "random":
+    ordered = sorted(entries, key=lambda entry: entry.id)
+    if profile.split == "holdout":
+        ordered = [entry for entry in ordered if entry.split == "train"]
+        held_out = _neighbours([entry.id for entry in ordered], profile.val_share, f"holdout/{data_seed}")
+    elif profile.split == "random":
         order = shuffled([entry.id for entry in entries], f"split/{data_seed}")
         held_out = set(order[: max(1, round(profile.val_share * len(order)))])
     else:
         held_out = {entry.id for entry in entries if entry.split != "train"}
-    ordered = sorted(entries, key=lambda entry: entry.id)
     parts = {
         "train": [entry for entry in ordered if entry.id not in held_out],
         "val": [entry for entry in ordered if entry.id in held_out],
@@ -29,6 +36,18 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
         if not part:
             raise UserError(f"{source}: its {len(entries)} images leave none for {name} (boxes.split: {profile.split})")
     return parts
+
+
+def _neighbours(names: list[str], share: float, key: str) -> set[str]:
+    """At least `share` of the names, in runs of RUN neighbours, fewer where the names are few."""
+    length = max(1, min(RUN, round(share * len(names) / 2)))
+    runs = {names[start]: names[start : start + length] for start in range(0, len(names), length)}
+    chosen: set[str] = set()
+    for first in shuffled(list(runs), key):
+        if len(chosen) >= share * len(names):
+            break
+        chosen.update(runs[first])
+    return chosen
 
 
 def pp_order(train: list[Entry], data_seed: int) -> list[int]:

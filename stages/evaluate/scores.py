@@ -11,10 +11,12 @@ from torch import Tensor
 
 from stages.arrays import VOID, Packed, Split, pools, task_masks
 from stages.evaluate.box_errors import box_error_rates, box_error_table
+from stages.evaluate.doubts import BINS, auroc, doubt_table, edge_ratio, edge_sums
 from stages.evaluate.pictures import choose_pictures
 from stages.evaluate.rectangles import extents
 from stages.iou import class_iou, confusion_matrix, mean_iou
 from stages.params import Row
+from stages.train.objectives import UNCERTAIN
 
 if TYPE_CHECKING:
     from stages.train.model import Predictor
@@ -38,6 +40,8 @@ def evaluate(predictor: Predictor, packed: Packed, row: Row, device: torch.devic
             iou, mean_iou: percent, of the validation set; NaN for a class that is nowhere.
             confusion: [[int]] pixels, row = true class.
             flips, contradictions: percent, see `box_error_rates`; None for rows that have none.
+            auroc, edge_ratio: of the variance for wrong labels, in [0, 1], and of the variance at the edges of boxes to
+                that in the rest, above 0, see doubts.py; None for rows without variance or boxes.
             rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the foreground classes, of the output
                 with the box targets and with the masks of the validation set; extent, extent_masks and extent_boxes in
                 (0, 1], mean over the components of the output, of the masks and of the box targets, see `extents`.
@@ -87,27 +91,35 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> dict:
-    """`flips` (rows with bootstrapping, else None) and `contradictions` (rows trained on boxes, else None)."""
+    """`flips` (rows that bootstrap), `contradictions` (trained on boxes), `auroc`, `edge_ratio` (with a variance)."""
+    found = dict.fromkeys(("flips", "contradictions", "auroc", "edge_ratio"))
     _, box_images = pools(packed, row)
     if not len(box_images):
-        return {"flips": None, "contradictions": None}
+        return found
     n_classes = len(row.classes)
     flips = torch.zeros(n_classes, 2, 2, dtype=torch.int64, device=device)
     contradictions = torch.zeros_like(flips)
+    doubts, by_edge = torch.zeros(2, BINS, dtype=torch.int64, device=device), torch.zeros(2, 2, dtype=torch.float64)
     for chosen in _batches(box_images):
         truth = _tensor(task_masks(packed.train.masks[chosen], n_classes), device)
         box_target = _tensor(packed.train.targets(row.task)[chosen], device).long()
+        # int64: torch has few operations on the packed uint16.
+        box_index = _tensor(packed.train.indices(row.task)[chosen].astype(np.int64), device)
         prediction = predictor(_tensor(packed.train.images[chosen], device))
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
+        if row.loss in UNCERTAIN:
+            doubt, counted = predictor.doubt(prediction, box_target), (box_target > 0) & (truth != VOID)
+            doubts += doubt_table(doubt[counted], (truth != box_target)[counted])
+            by_edge += edge_sums(doubt, box_index).cpu()
         if row.bootstraps:
-            # int64: torch has few operations on the packed uint16.
-            box_index = _tensor(packed.train.indices(row.task)[chosen].astype(np.int64), device)
             flipped = predictor.flips(prediction, box_target, box_index) > FLIPPED
             flips += box_error_table(box_target, truth, flipped, n_classes)
-    return {
-        "flips": box_error_rates(flips, row.classes) if row.bootstraps else None,
-        "contradictions": box_error_rates(contradictions, row.classes),
-    }
+    found["contradictions"] = box_error_rates(contradictions, row.classes)
+    if row.loss in UNCERTAIN:
+        found |= {"auroc": auroc(doubts), "edge_ratio": edge_ratio(by_edge)}
+    if row.bootstraps:
+        found["flips"] = box_error_rates(flips, row.classes)
+    return found
 
 
 def _pictures(predictor: Predictor, split: Split, device: torch.device) -> dict:

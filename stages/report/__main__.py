@@ -60,9 +60,10 @@ def main() -> None:
     parser.add_argument("name", choices=[*NOTEBOOKS, "index"])
     name = parser.parse_args().name
     if name == "index":
-        page = index.build(paths.ROOT)
-        paths.reports().mkdir(exist_ok=True)
-        (paths.reports() / "index.html").write_text(page, encoding="utf-8")
+        built = index.build(paths.ROOT)
+        (paths.reports() / "claims").mkdir(parents=True, exist_ok=True)
+        for file, page in built.items():
+            (paths.reports() / file).write_text(page, encoding="utf-8")
     else:
         report_notebook(name, paths.ROOT)
 

@@ -1,243 +1,268 @@
-"""What the paper says in one sentence each, and whether the trained rows say the same.
+"""The ledger: what the paper says, judged by the trained rows, with error bars over seeds.
 
-Absolute numbers can agree on Cityscapes alone; elsewhere orderings and shares of the gap are compared.
+paper.yaml lists the claims; each is a measure of one or two rows, and a threshold. Where a measure takes two rows, they
+are paired by seed. A verdict needs the whole 95 % interval of the measure on one side of the threshold.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.params import Settings
-from stages.report.paper import Paper
+from stages.report.paper import Check, Claim, Paper
 from stages.report.records import Result
 from stages.report.tables import RECIPE_NAMES, variants
 
-SAME, OTHER, UNDECIDED = "same as the paper", "not as the paper", "undecided"
-TOWARDS, AWAY = "points the paper’s way", "points the other way"  # of a single run, which is no verdict
-RECTANGULAR = "iou_with_boxes", "iou_with_masks"
+REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+CONFIDENCE = 0.95
+MANY = 100  # seeds; more are no advice
+
+Runs = tuple[Mapping, ...]  # one run of each of the measure's rows, of the same seed
 
 
-def verdict(same: bool, n: int) -> str:
-    """What is said of a measured direction: with n seeds a verdict, with one only where it points."""
-    if n == 1:
-        return TOWARDS if same else AWAY
-    return SAME if same else OTHER
+@dataclass(frozen=True)
+class Effect:
+    """A measure over seeds.
+
+    Attributes:
+        values: by seed. low, high: the 95 % interval of their mean by Student's t; None for a single seed.
+    """
+
+    values: Mapping[int, float]
+    low: float | None
+    high: float | None
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return math.fsum(self.values.values()) / self.n
+
+    def __str__(self) -> str:
+        if self.low is None:
+            return f"{self.mean:.2f}, n = 1"
+        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}], n = {self.n}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One recipe's answer: `recipe` is None for a statement about rows without recipes."""
+    """One recipe's answer to a claim.
+
+    Attributes:
+        recipe: None where no row of the claim has one. word: one of the three verdicts.
+        rows: the trained rows that were asked. effect: None where nothing could be measured.
+        decide: for the undecided, what would decide it.
+    """
 
     recipe: str | None
-    verdict: str
-    numbers: str
+    word: str
+    rows: Sequence[str]
+    effect: Effect | None
+    decide: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A statement of the paper, its numbers there, and ours."""
+    """A claim, what the paper has for it, and each recipe's verdict."""
 
-    statement: str
-    place: str
+    claim: Claim
     paper: str
     verdicts: Sequence[Verdict]
 
 
-@dataclass(frozen=True)
-class Ordering:
-    """`better` scores above `worse`, by the class's IoU (or `mean`)."""
-
-    statement: str
-    place: str
-    better: str
-    worse: str
-    label: str = "car"
-
-    def printed(self, paper: Paper) -> str:
-        """The paper's two numbers."""
-        return f"{paper.iou(self.better, self.label):g} against {paper.iou(self.worse, self.label):g}"
-
-    def judge(self, results: Mapping[str, Result]) -> tuple[str, str]:
-        """(verdict, our numbers) with the count of seeds that agree; undecided where the seeds differ."""
-        first, second = (results[row].iou(self.label) for row in self.rows)
-        if first is None or second is None:
-            return UNDECIDED, "no IoU"
-        pairs = _paired(results[self.better], results[self.worse], self.label)
-        wins = sum(a > b for a, b in pairs)
-        count = f", in {wins} of {len(pairs)} seeds" if len(pairs) > 1 else ""
-        said = UNDECIDED if 0 < wins < len(pairs) else verdict(wins > 0, len(pairs))
-        return said, f"{first} against {second}{count}"
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The rows that it compares."""
-        return self.better, self.worse
+# ---- measures: a number from one run of each row, or None -----------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class NearFull:
-    """`row` closes more than half of the gap between `few` masks and `full` supervision."""
-
-    statement: str
-    place: str
-    row: str
-    few: str
-    full: str
-    label: str = "car"
-
-    def printed(self, paper: Paper) -> str:
-        """The paper's share of full supervision, and of the gap."""
-        return _shares(*(paper.iou(row, self.label) for row in (self.row, self.few, self.full)))
-
-    def judge(self, results: Mapping[str, Result]) -> tuple[str, str]:
-        """(verdict, our shares); undecided where full supervision is no better than few masks."""
-        values = [results[row].iou(self.label) for row in (self.row, self.few, self.full)]
-        if None in values:
-            return UNDECIDED, "no IoU"
-        ours, few, full = (value.mean for value in values)
-        if full <= few:
-            return UNDECIDED, f"no gap: full {full:.2f}, few masks {few:.2f}"
-        return verdict(ours - few > (full - few) / 2, values[0].n), _shares(ours, few, full)
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The rows that it compares."""
-        return self.row, self.few, self.full
+def _iou(run: Mapping, label: str) -> float | None:
+    return run.get("mean_iou") if label == "mean" else run.get("iou", {}).get(label)
 
 
-@dataclass(frozen=True)
-class Rectangles:
-    """The output of `row` agrees better with boxes than with masks. The paper shows it, without a number."""
-
-    statement: str
-    place: str
-    row: str
-
-    def printed(self, _: Paper) -> str:
-        """The paper prints no number."""
-        return "described, no number"
-
-    def judge(self, results: Mapping[str, Result]) -> tuple[str, str]:
-        """(verdict, IoU of the output with boxes and with masks)."""
-        boxes, masks = (results[self.row].value("rectangularity", key) for key in RECTANGULAR)
-        if boxes is None or masks is None:
-            return UNDECIDED, "not measured"
-        return verdict(boxes.mean > masks.mean, boxes.n), f"IoU with boxes {boxes}, with masks {masks}"
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The row that it looks at."""
-        return (self.row,)
+def _difference(runs: Runs, label: str) -> float | None:
+    first, second = (_iou(run, label) for run in runs)
+    return None if None in (first, second) else first - second
 
 
-STATEMENTS: tuple[Ordering | NearFull | Rectangles, ...] = (
-    Ordering("Adding box images to plain BCE hurts", "Tables 1, 2", "bce-500", "bce-500-2280"),
-    Rectangles("Trained on boxes alone, the output is rectangular", "Figure 2", "regression-0-2780"),
-    Ordering(
-        "On the same labels, regression with uncertainty beats plain BCE", "Table 1",
-        "regression-500-2280", "bce-500-2280",
-    ),
-    Ordering("L2 with uncertainty beats masks alone", "Table 1", "regression-all-500-2280", "bce-500"),
-    Ordering("In-box uncertainty beats all pixels", "Table 1", "regression-500-2280", "regression-all-500-2280"),
-    Ordering(
-        "On the same labels, bootstrapping beats plain BCE", "Table 2", "bootstrap-500-2280", "bce-500-2280",
-    ),
-    Ordering("Bootstrapping beats masks alone", "Table 2", "bootstrap-500-2280", "bce-500"),
-    Ordering("Bootstrapping beats regression", "Tables 1, 2", "bootstrap-500-2280", "regression-500-2280"),
-    NearFull("Bootstrapping comes near full supervision", "Table 2", "bootstrap-500-2280", "bce-500", "bce-2780"),
-    Ordering("200 masks and boxes still beat 500 masks alone", "Table 2", "bootstrap-200-2580", "bce-500"),
-    Ordering("200 masks beat 100", "Table 2", "bootstrap-200-2580", "bootstrap-100-2680"),
-    Rectangles("With 100 masks the output is rectangular", "Table 2 (*)", "bootstrap-100-2680"),
-    Rectangles("Plain CE on masks and boxes gives rectangles", "Table 3, caption", "ce-500-2280"),
-    Ordering("Multi-class bootstrapping beats masks alone", "Table 3", "ce-bootstrap-500-2280", "ce-500", "mean"),
-    NearFull(
-        "Multi-class bootstrapping comes near full supervision", "Table 3",
-        "ce-bootstrap-500-2280", "ce-500", "ce-2780", "mean",
-    ),
-)  # fmt: skip
+def _share(runs: Runs, label: str) -> float | None:
+    first, second = (_iou(run, label) for run in runs)
+    return 100 * first / second if first is not None and second else None
+
+
+def _time_ratio(runs: Runs, _: str) -> float | None:
+    """Of the trainings' own seconds, where both ran on the same device with as many threads."""
+    first, second = runs
+    if any(first.get(key) != second.get(key) for key in ("device", "threads")) or not second.get("seconds"):
+        return None
+    return first["seconds"] / second["seconds"]
+
+
+def _boxes_over_masks(runs: Runs, _: str) -> float | None:
+    shape = runs[0].get("rectangularity") or {}
+    boxes, masks = shape.get("iou_with_boxes"), shape.get("iou_with_masks")
+    return None if None in (boxes, masks) else boxes - masks
+
+
+def _early_auroc(runs: Runs, _: str) -> float | None:
+    """At the first moment a tenth into the steps that draw box images (the stable recipe starts without them)."""
+    trace, recipe = runs[0].get("trace") or {}, runs[0].get("resolutions", {})
+    if "auroc" not in trace:
+        return None
+    masks_only = recipe.get("pp_only", 0)
+    start = (masks_only + 0.1 * (1 - masks_only)) * trace["steps"][-1]
+    return next(value for step, value in zip(trace["steps"], trace["auroc"], strict=True) if step >= start)
+
+
+def _labels_gain(runs: Runs, _: str) -> float | None:
+    trace = runs[0].get("trace") or {}
+    if "target" not in trace:
+        return None
+    last, given = trace["target"]["iou"][-1], trace["box"]["iou"]
+    return None if None in (last, given) else last - given
+
+
+MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
+    "iou_difference": _difference,
+    "iou_share": _share,
+    "time_ratio": _time_ratio,
+    "boxes_over_masks": _boxes_over_masks,
+    "auroc": lambda runs, _: runs[0].get("auroc"),
+    "edge_ratio": lambda runs, _: runs[0].get("edge_ratio"),
+    "early_auroc": _early_auroc,
+    "labels_gain": _labels_gain,
+}
+
+
+def effect(check: Check, results: Sequence[Result]) -> Effect | None:
+    """The measure of the check over the seeds that all its rows share; None where no seed gives a number."""
+    by_seed = [{run["seed"]: run for run in result.runs} for result in results]
+    shared = [seed for seed in by_seed[0] if all(seed in runs for runs in by_seed)]
+    measured = {seed: MEASURE[check.measure](tuple(runs[seed] for runs in by_seed), check.label) for seed in shared}
+    values = {seed: float(value) for seed, value in measured.items() if value is not None}
+    if not values:
+        return None
+    half = half_width(list(values.values()))
+    mean = math.fsum(values.values()) / len(values)
+    return Effect(values, *((None, None) if half is None else (mean - half, mean + half)))
+
+
+def half_width(values: Sequence[float], n: int | None = None) -> float | None:
+    """Half of the 95 % interval of the mean of `n` values that spread as these do; None for a single value."""
+    if len(values) < 2:
+        return None
+    import statistics
+
+    from scipy.stats import t  # costs half a second
+
+    n = n or len(values)
+    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+
+
+# ---- verdicts --------------------------------------------------------------------------------------------------------
+
+
+def judge(check: Check, results: Sequence[Result]) -> tuple[str, Effect | None, str]:
+    """(verdict, effect, what would decide it) of a check on the results of its rows."""
+    found = effect(check, results)
+    if found is None:
+        return UNDECIDED, None, "Runs that measure it."
+    if found.low is None:
+        side = "the paper’s way" if check.margin(found.mean) > 0 else "the other way"
+        return UNDECIDED, found, f"More seeds: this one points {side}."
+    nearest, farthest = sorted((check.margin(found.low), check.margin(found.high)))
+    if nearest > 0:
+        return REPRODUCED, found, ""
+    if farthest < 0:
+        return NOT_REPRODUCED, found, ""
+    return UNDECIDED, found, _seeds_needed(check, found)
+
+
+def _seeds_needed(check: Check, found: Effect) -> str:
+    distance = abs(check.margin(found.mean))
+    values = list(found.values.values())
+    enough = (n for n in range(found.n + 1, MANY + 1) if half_width(values, n) < distance)
+    needed = next(enough, None)
+    if needed is None:
+        return f"More than {MANY} seeds, if mean and spread stay: the effect is too near {check.threshold:g}."
+    return f"About {needed} seeds, if mean and spread stay."
 
 
 def findings(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> list[Finding]:
-    """Each statement with the paper's numbers and a verdict for each recipe that was trained."""
-    return [_finding(statement, paper, settings, results) for statement in STATEMENTS]
+    """Each claim with the paper's own value and a verdict for each recipe that was trained."""
+    return [Finding(claim, printed(claim, paper), _verdicts(claim, settings, results)) for claim in paper.claims]
 
 
-def _finding(
-    statement: Ordering | NearFull | Rectangles, paper: Paper, settings: Settings, results: Mapping[str, Result]
-) -> Finding:
-    by_recipe = {row: variants(row, settings, results) for row in statement.rows}
+def printed(claim: Claim, paper: Paper) -> str:
+    """What the paper itself has: the measure of its printed numbers, or how it shows it."""
+    check = claim.check
+    ious = [paper.rows[row].iou.get(check.label) if row in paper.rows else None for row in check.rows]
+    if check.measure not in ("iou_difference", "iou_share") or None in ious:
+        return claim.shown
+    first, second = ious
+    if check.measure == "iou_share":
+        return f"{100 * first / second:.1f} % ({first:g} of {second:g})"
+    return f"{first - second:+.2f} ({first:g} against {second:g})"
+
+
+def _verdicts(claim: Claim, settings: Settings, results: Mapping[str, Result]) -> list[Verdict]:
+    by_recipe = {row: variants(row, settings, results) for row in claim.check.rows}
     recipes = list(dict.fromkeys(recipe for ours in by_recipe.values() for recipe in ours if recipe)) or [None]
     verdicts = []
     for recipe in recipes:
-        chosen = {row: ours.get(recipe, ours.get(None)) for row, ours in by_recipe.items()}
-        if None not in chosen.values():
-            verdicts.append(Verdict(recipe, *statement.judge(chosen)))
-    return Finding(statement.statement, statement.place, statement.printed(paper), verdicts)
+        chosen = [ours.get(recipe, ours.get(None)) for ours in by_recipe.values()]
+        if None in chosen:
+            missing = ", ".join(row for row, ours in by_recipe.items() if not ours)
+            asked = f"Runs of {missing}, which is no row here." if missing else ""
+            verdicts.append(Verdict(recipe, UNDECIDED, claim.check.rows, None, asked))
+        else:
+            word, found, decide = judge(claim.check, chosen)
+            verdicts.append(Verdict(recipe, word, [result.row for result in chosen], found, decide))
+    return verdicts
 
 
 def summary(found: Sequence[Finding]) -> list[str]:
-    """One sentence for each recipe: how many of the statements come out, or in single runs point, as in the paper."""
+    """One sentence for each recipe: how many of the claims are reproduced, are not, and are undecided."""
     recipes = list(dict.fromkeys(v.recipe for finding in found for v in finding.verdicts if v.recipe)) or [None]
     sentences = []
     for recipe in recipes:
-        verdicts = [next((v.verdict for v in f.verdicts if v.recipe in (recipe, None)), None) for f in found]
+        words = [v.word for finding in found for v in finding.verdicts if v.recipe in (recipe, None)]
         how = f"With the {RECIPE_NAMES[recipe]} recipe" if recipe else "Here"
-        if TOWARDS in verdicts or AWAY in verdicts:
-            counted = f"{verdicts.count(TOWARDS)} of {len(found)} statements point the paper’s way in a single run"
-        else:
-            counted = f"{verdicts.count(SAME)} of {len(found)} statements come out as in the paper"
-        undecided = verdicts.count(UNDECIDED)
-        sentences.append(f"{how}, {counted}{f'; {undecided} are undecided' if undecided else ''}.")
-    return sentences
-
-
-def headlines(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> list[str]:
-    """One sentence for each claim to come near full supervision: ours by recipe, and the paper's."""
-    sentences = []
-    for statement in STATEMENTS:
-        if isinstance(statement, NearFull):
-            full = results[statement.full].iou(statement.label)
-            by_recipe = variants(statement.row, settings, results)
-            ours = {recipe: result.iou(statement.label) for recipe, result in by_recipe.items()}
-            shares = [
-                f"{100 * value.mean / full.mean:.1f} % ({RECIPE_NAMES[recipe]} recipe)"
-                for recipe, value in ours.items()
-                if value and full and full.mean
-            ]
-            printed = 100 * paper.iou(statement.row, statement.label) / paper.iou(statement.full, statement.label)
-            plain = _plain_share(statement, paper, results)
-            what = "For several classes, bootstrapping" if statement.label == "mean" else "Bootstrapping"
-            measure = "mean" if statement.label == "mean" else statement.label
-            sentences.append(
-                f"{what} reaches {' and '.join(shares)} of full supervision’s {measure} IoU; "
-                f"the paper reports {printed:.1f} % on Cityscapes. {plain}"
-            )
+        counts = [f"{words.count(word)} {word}" for word in (REPRODUCED, NOT_REPRODUCED, UNDECIDED)]
+        sentences.append(f"{how}, of {len(words)} claims {counts[0]}, {counts[1]}, {counts[2]}.")
     return sentences
 
 
 PLAIN = {"bootstrap-500-2280": ("bce-500-2280", "Plain BCE"), "ce-bootstrap-500-2280": ("ce-500-2280", "Plain CE")}
 
 
-def _plain_share(statement: NearFull, paper: Paper, results: Mapping[str, Result]) -> str:
+def headlines(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> list[str]:
+    """One sentence for each share of full supervision that the paper claims for bootstrapping."""
+    sentences = []
+    for check in (claim.check for claim in paper.claims):
+        if check.measure != "iou_share" or check.rows[0] not in PLAIN:
+            continue
+        row, full = check.rows
+        ours = {recipe: effect(check, [r, results[full]]) for recipe, r in variants(row, settings, results).items()}
+        shares = [f"{found.mean:.1f} % ({RECIPE_NAMES[recipe]} recipe)" for recipe, found in ours.items() if found]
+        several = check.label == "mean"
+        sentences.append(
+            f"{'For several classes, bootstrapping' if several else 'Bootstrapping'} reaches {' and '.join(shares)} of "
+            f"full supervision’s {check.label} IoU; the paper reports "
+            f"{100 * paper.iou(row, check.label) / paper.iou(full, check.label):.1f} % on Cityscapes. "
+            f"{_plain_share(check, paper, results)}"
+        )
+    return sentences
+
+
+def _plain_share(check: Check, paper: Paper, results: Mapping[str, Result]) -> str:
     """What the plain loss reaches on the same labels: without it, nobody knows what bootstrapping adds."""
-    row, name = PLAIN[statement.row]
-    ours, full = results[row].iou(statement.label), results[statement.full].iou(statement.label)
-    if not ours or not full or not full.mean:
+    row, name = PLAIN[check.rows[0]]
+    full = check.rows[1]
+    found = effect(check, [results[row], results[full]])
+    if found is None:
         return ""
-    printed = paper.rows[row].iou.get(statement.label)
-    said = f"{100 * printed / paper.iou(statement.full, statement.label):.1f} %" if printed else "no number"
-    return f"{name} on the same labels reaches {100 * ours.mean / full.mean:.1f} % (paper: {said})."
-
-
-def _paired(a: Result, b: Result, label: str) -> list[tuple[float, float]]:
-    """IoUs of the two rows by common seed."""
-    first, second = (dict(zip(r.seeds, r.iou(label).values, strict=True)) for r in (a, b))
-    return [(first[seed], second[seed]) for seed in first if seed in second]
-
-
-def _shares(ours: float, few: float, full: float) -> str:
-    share = f"{100 * ours / full:.1f} % of full supervision"
-    return (
-        f"{share}, {100 * (ours - few) / (full - few):.0f} % of the gap closed"
-        if ours > few
-        else f"{share}, below few masks"
-    )
+    number = paper.rows[row].iou.get(check.label)
+    said = f"{100 * number / paper.iou(full, check.label):.1f} %" if number else "no number"
+    return f"{name} on the same labels reaches {found.mean:.1f} % (paper: {said})."

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from stages import params, paths
 from stages.params import PAPER_IMAGES, Settings, UserError
 from stages.paths import ROOT
-from stages.report import claims, pages, paper, runner, tables
+from stages.report import claims, evidence, pages, paper, runner, tables
 from stages.report.paper import Paper
 from stages.report.records import Result, read_json, results
 from stages.report.tables import RECIPE_NAMES
@@ -33,8 +33,10 @@ class ShownFigure:
     alt: str
 
 
-def build(root: Path = ROOT) -> str:
-    """The page, from results/, the executed notebooks, the dataset's statistics and paper.yaml.
+def build(root: Path = ROOT) -> dict[str, str]:
+    """The pages by file name, from results/, the executed notebooks, the dataset's statistics and paper.yaml.
+
+    Returns: index.html, and claims/<id>.html for each claim.
 
     Raises:
         UserError: one of them is missing or of another dataset.
@@ -44,7 +46,7 @@ def build(root: Path = ROOT) -> str:
     dataset = settings.params.dataset
     found = claims.findings(printed, settings, measured)
     others = tables.other_rows(printed, settings, measured)
-    return pages.render(
+    page = pages.render(
         "index.html",
         title=f"Learning label uncertainty, reproduced on {dataset_title(dataset)}",
         dataset=dataset_title(dataset),
@@ -70,6 +72,8 @@ def build(root: Path = ROOT) -> str:
         scaled=scaled,
         rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
     )
+    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, measured, dataset) for f in found}
+    return {"index.html": page} | evidences
 
 
 def _markup(table: tables.Table | None) -> Markup | None:

@@ -1,13 +1,10 @@
 """paper.yaml: what the paper prints, typed."""
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import ValidationError, model_validator
 
-from stages.params import Model, UserError
+from stages.params import Model, UserError, read_yaml
 from stages.paths import ROOT
 
 NAME = "paper.yaml"
@@ -69,6 +66,64 @@ class Resolution(Model):
     resolution: str
 
 
+MEASURES = {
+    "iou_difference": (2, "points of IoU"),
+    "iou_share": (2, "% of IoU"),
+    "time_ratio": (2, "times the training time"),
+    "boxes_over_masks": (1, "points of IoU with boxes over that with masks"),
+    "auroc": (1, "AUROC of σ² for wrong box pixels"),
+    "early_auroc": (1, "AUROC of σ² for wrong box pixels, a tenth into the box training"),
+    "edge_ratio": (1, "times σ² at the edges of boxes over the rest of them"),
+    "labels_gain": (1, "points of IoU that the labels gained"),
+}
+"""What a claim can be judged by (see claims.py): the number of rows that it takes, and its unit."""
+
+
+class Check(Model):
+    """A statement over results: a measure of rows lies above, or below, a number."""
+
+    measure: str
+    rows: list[str]
+    label: str = "car"
+    above: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Check":
+        if self.measure not in MEASURES:
+            raise ValueError(f"measure {self.measure}; allowed: {', '.join(MEASURES)}")
+        if len(self.rows) != MEASURES[self.measure][0]:
+            raise ValueError(f"{self.measure} takes {MEASURES[self.measure][0]} rows")
+        if (self.above is None) == (self.below is None):
+            raise ValueError("allowed: either above or below")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        """The number on one side of which the claim holds."""
+        return self.below if self.above is None else self.above
+
+    @property
+    def unit(self) -> str:
+        """What the measure counts."""
+        return MEASURES[self.measure][1]
+
+    def margin(self, value: float) -> float:
+        """How far a value lies on the claim's side of the threshold; negative on the other side."""
+        return self.threshold - value if self.above is None else value - self.threshold
+
+
+class Claim(Model):
+    """One thing that the paper says, and how results are asked about it."""
+
+    id: str
+    says: str
+    place: str
+    check: Check
+    shown: str = ""
+    note: str = ""
+
+
 class Paper(Model):
     """All of paper.yaml."""
 
@@ -78,6 +133,7 @@ class Paper(Model):
     figures: dict[str, PaperFigure]
     inconsistencies: list[Inconsistency]
     resolutions: list[Resolution]
+    claims: list[Claim]
 
     def row(self, name: str, recipe: str | None = None) -> PaperRow | None:
         """What the paper prints for a row; a recipe's row has the number of the row without the recipe's suffix."""
@@ -99,12 +155,7 @@ def load(root: Path = ROOT) -> Paper:
         UserError: it is missing, no YAML, or has unknown, missing or mistyped keys.
     """
     try:
-        data: Any = YAML(typ="safe", pure=True).load((root / NAME).read_text(encoding="utf-8"))
-        return Paper.model_validate(data)
-    except FileNotFoundError:
-        raise UserError(f"{NAME}: no such file in {root}") from None
-    except YAMLError as error:
-        raise UserError(f"{NAME}: not YAML: {str(error).splitlines()[0]}") from None
+        return Paper.model_validate(read_yaml(root / NAME))
     except ValidationError as error:
         detail = error.errors()[0]
         raise UserError(f"{NAME}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None

@@ -23,6 +23,7 @@ from stages import paths
 from stages.arrays import Packed, open_packed, pools, write_json
 from stages.params import LARGEST_SEED, Row, Settings, UserError
 from stages.progress import bar
+from stages.train import samples, traces
 from stages.train.batches import Batches, fill_rate, plan
 from stages.train.checkpoints import Checkpoint, checkpoint, code_hash
 from stages.train.device import keep_freed_memory, precision, resolve
@@ -30,7 +31,6 @@ from stages.train.device import name as device_name
 from stages.train.model import Predictor, build, flipper_of, normalise
 from stages.train.objectives import Supervision, objective, predict, split_output
 from stages.train.recipes import Recipe, recipe_of
-from stages.train.samples import Samples, moments
 
 LOG_EVERY = 10  # steps between two lines of the history
 CHECKPOINT_SECONDS = 15.0
@@ -79,6 +79,11 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
             f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
             f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
         )
+    if row.bootstraps and recipe.bound == "tanh" and abs(math.log(recipe.start)) >= recipe.smax:
+        raise UserError(
+            f"rows.yaml: {name} starts at a variance of {recipe.start:g}; allowed with smax {recipe.smax:g}: "
+            f"between {math.exp(-recipe.smax):.3g} and {math.exp(recipe.smax):.3g}"
+        )
     chosen = {
         "batch_size": params.batch_size,
         "steps": settings.steps,
@@ -102,7 +107,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
         "classes": list(row.classes),
         "loss": row.loss,
         "recipe": row.recipe,
-        "spec": row.model_dump(),
+        "spec": row.model_dump(exclude_none=True),
         "settings": chosen,
         "resolutions": asdict(recipe),
         "counts": {"pp": len(pp), "box": len(box), "train": len(packed.train.images)},
@@ -167,7 +172,7 @@ class Trainer:
             flip=chosen["flip"],
         )
         self.batches = Batches(packed, row, pp, drawn, device)
-        self.samples = Samples(packed, row, box)
+        self.samples, self.trace = samples.Samples(packed, row, box), traces.Trace(packed, row, box)
         self.history: list[dict] = []
         self.iou = _RunningIoU(row, self.recipe)
         self.step, self.seconds, self.resumed = 0, 0.0, 0
@@ -180,7 +185,7 @@ class Trainer:
             UserError: the loss is not finite.
         """
         saved_at, started = time.monotonic(), time.monotonic() - self.seconds
-        pictures = set(moments(self.steps))
+        pictures, traced = set(samples.moments(self.steps)), set(traces.moments(self.steps))
         with bar(self.steps, label, self.step) as progress:
             while self.step < self.steps:
                 images, labels = self.batches[self.step]
@@ -190,6 +195,8 @@ class Trainer:
                     self._log(terms, self.iou.update(output, labels), progress)
                 if self.step in pictures:
                     self.samples.take(self.step, self.predictor)
+                if self.step in traced:
+                    self.trace.take(self.step, self.predictor)
                 progress.update()
                 self.seconds = time.monotonic() - started
                 if self._saved and time.monotonic() - saved_at > CHECKPOINT_SECONDS and self.step < self.steps:
@@ -211,12 +218,13 @@ class Trainer:
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
 
     def write(self, out: Path) -> None:
-        """Write history.jsonl, weights.pt and samples.npz; a linked file is replaced, not changed."""
-        for name in ("history.jsonl", "weights.pt", "samples.npz"):
+        """Write history.jsonl, weights.pt, samples.npz and trace.npz; a linked file is replaced, not changed."""
+        for name in ("history.jsonl", "weights.pt", "samples.npz", "trace.npz"):
             (out / name).unlink(missing_ok=True)
         (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
         torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, out / "weights.pt")
         np.savez_compressed(out / "samples.npz", **self.samples.arrays())
+        np.savez_compressed(out / "trace.npz", **self.trace.arrays())
 
     def timing(self) -> dict:
         """What record.json learns at the end; `seconds` counts the training loop, over all its resumptions."""
@@ -251,6 +259,7 @@ class Trainer:
                 "schedule": self.schedule.state_dict(),
                 "history": self.history,
                 "samples": self.samples.taken,
+                "trace": self.trace.taken,
                 "iou": [self.iou.intersection, self.iou.union],
             }
         )
@@ -264,9 +273,10 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.history = state["history"]
-        self.samples.taken = {
-            step: {name: value.cpu() for name, value in taken.items()} for step, taken in state["samples"].items()
-        }
+        for pictures in ("samples", "trace"):
+            getattr(self, pictures).taken = {
+                step: {name: value.cpu() for name, value in taken.items()} for step, taken in state[pictures].items()
+            }
         self.iou.intersection, self.iou.union = state["iou"]
 
 

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from stages.params import Row, UserError
 from stages.train.erfnet import ERFNet
-from stages.train.objectives import UNCERTAIN, channels, predict, split_output
-from stages.train.recipes import Flipper, recipe_of
+from stages.train.objectives import MULTI_CLASS, UNCERTAIN, channels, predict, split_output
+from stages.train.recipes import Flipper, raw_start, recipe_of
 
 
 def build(row: Row, width: float) -> ERFNet:
-    """A new ERFNet for the row; the log-variance channels of its last layer start at zero (sigma^2 = 1 everywhere)."""
+    """A new ERFNet for the row; its last layer's log-variance channels start at the recipe's sigma^2, everywhere."""
     network = ERFNet(channels(row), width)
     if row.loss in UNCERTAIN:
         means = channels(row) // 2
         with torch.no_grad():
             network.head.weight[:, means:] = 0
-            network.head.bias[means:] = 0
+            network.head.bias[means:] = raw_start(recipe_of(row))
     return network
 
 
@@ -88,6 +88,32 @@ class Predictor:
             flip = self.flipper.multi_class(means, log_variances, target[inside], number)
             flips[inside] = (flip & (means.argmax(dim=-1) != target[inside])).float()
         return flips
+
+    @torch.inference_mode()
+    def relabel(self, prediction: Prediction, target: Tensor, flips: Tensor) -> Tensor:
+        """The bootstrapped targets: y* of Eq 10 or Eq 16 where `flips` is above one half, else the target.
+
+        Args:
+            target: (N, H, W) integer, the box targets. flips: what `flips` returned for them.
+
+        Returns: (N, H, W) int64.
+        """
+        target = target.to(flips.device).long()
+        opposite = self.row.loss == "bootstrap" and self.recipe.flip_target == "opposite"
+        return torch.where(flips > 0.5, 1 - target if opposite else prediction.output, target)
+
+    @torch.inference_mode()
+    def doubt(self, prediction: Prediction, target: Tensor) -> Tensor:
+        """log sigma^2 of a label, the one that is compared with tau: (N, H, W) fp32 for targets (N, H, W).
+
+        Multi-class: the largest of the classes' or that of the target's class, by the recipe's trigger.
+        """
+        if self.row.loss not in MULTI_CLASS:
+            return prediction.log_variance[:, 0]
+        if self.recipe.trigger == "max":
+            return prediction.log_variance.amax(dim=1)
+        index = target.to(prediction.log_variance.device).long().unsqueeze(1)
+        return prediction.log_variance.gather(1, index).squeeze(1)
 
 
 def flipper_of(row: Row, settings: dict, fill_rate: Sequence[float] | None) -> Flipper | None:

@@ -5,7 +5,7 @@ collapse. Rows of the two never mix; the report shows them side by side.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class Recipe:
     Attributes:
         bound: how s = log sigma^2 is kept in range, see `bound_log_variance`: `finite`, `floor` or `tanh`.
         smax: the bound of `tanh`, in log(logit^2); above log tau, or nothing would ever flip.
+        start: sigma^2 everywhere at the first step, in logit^2. The paper gives none; with 1, W of Eq 11 starts near 1
+            for tau = 2.5, and at 1/2 for tau = 1.
         flip_target: binary y* of Eq 10, `opposite` (1 - y, Figure 4) or `model` ([mu > 0], introduction and Eq 16).
         prior: weight beta of `losses.variance_prior` on in-box pixels (binary). 0: none.
         fill_cap: in each box, only the (1 - rho) share of pixels with the lowest mean (multi-class: the lowest margin
@@ -37,6 +39,7 @@ class Recipe:
     name: str
     bound: str
     smax: float | None = None
+    start: float = 1.0
     flip_target: str = "opposite"
     prior: float = 0.0
     fill_cap: bool = False
@@ -63,12 +66,13 @@ RECIPES = {
 
 
 def recipe_of(row: Row) -> Recipe:
-    """The recipe of a row: its own, else `regression` for the L2 rows, else `paper`."""
-    return RECIPES[row.recipe or ("regression" if row.loss == "regression" else "paper")]
+    """The recipe of a row, with its overrides: its own, else `regression` for the L2 rows, else `paper`."""
+    recipe = RECIPES[row.recipe or ("regression" if row.loss == "regression" else "paper")]
+    return replace(recipe, **row.overrides.model_dump(exclude_none=True))
 
 
 def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
-    """Map the network's raw output to s = log sigma^2; every mapping sends 0 to 0, so training starts at sigma^2 = 1.
+    """Map the network's raw output to s = log sigma^2; every mapping sends 0 to 0, that is to sigma^2 = 1.
 
     `finite` clamps to [-20, 90], where the losses stay finite. `floor` bends towards -2 below 0. `tanh` is
     smax tanh(raw / smax). The last two are smooth: a clamp would leave no gradient to return by.
@@ -84,6 +88,21 @@ def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
     if recipe.bound == "tanh":
         return recipe.smax * torch.tanh(raw / recipe.smax)
     raise ValueError(f"bound={recipe.bound!r}: use 'finite', 'floor' or 'tanh'")
+
+
+def raw_start(recipe: Recipe) -> float:
+    """The raw output that `bound_log_variance` maps to log(start).
+
+    Raises:
+        ValueError: the bound does not reach it.
+    """
+    s = math.log(recipe.start)
+    scale = {"finite": None, "floor": SMALLEST_LOG_VARIANCE if s < 0 else None, "tanh": recipe.smax}[recipe.bound]
+    if scale is None:
+        return s
+    if abs(s) >= abs(scale):
+        raise ValueError(f"start={recipe.start:g}: the bound of s keeps |log start| below {abs(scale):g}")
+    return scale * math.atanh(s / scale)
 
 
 def may_flip(score: Tensor, box: Tensor, share: Tensor) -> Tensor:

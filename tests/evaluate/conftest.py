@@ -27,6 +27,9 @@ class PretendedPredictor:
         maps = [x.float().unsqueeze(1).repeat(1, self._channels, 1, 1) for x in (logit, flip)]
         return SimpleNamespace(mean=maps[0], variance=maps[1] * 1e6 if self._variance else None, output=output)
 
+    def doubt(self, prediction, box_target):
+        return torch.log1p(prediction.variance[:, 0])
+
     def flips(self, prediction, box_target, box_index):
         assert torch.equal(box_target > 0, box_index > 0)
         return prediction.variance[:, 0] / 1e8 * (box_index > 0)

@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from stages import params, paths
+from stages import arrays, params, paths
 from stages.evaluate.run import evaluate_run
-from stages.train.model import build
+from stages.params import UserError
+from stages.train.model import build, load
+from stages.train.objectives import UNCERTAIN
+from stages.train.traces import Trace
 
 ROW = "bootstrap-500-2280"
 
@@ -34,6 +38,9 @@ def project(tmp_path, make_packed, pretend, monkeypatch, settings):
     make_packed(2, paths.packed(settings.params.dataset, tmp_path))
     paths.train(ROW, 0, tmp_path).mkdir(parents=True)
     (paths.train(ROW, 0, tmp_path) / "dataset").write_text(settings.params.dataset)
+    target = np.array([[1, 0]], np.uint8)
+    followed = {"steps": np.array([3]), "images": np.array([4]), "pixels": np.array([0, 700]), "target": target}
+    np.savez(paths.train(ROW, 0, tmp_path) / "trace.npz", **followed)
     return tmp_path
 
 
@@ -45,6 +52,7 @@ def test_files_and_their_bytes(project, settings):
     metrics = json.loads(first["metrics.json"])
     assert (metrics["row"], metrics["seed"], metrics["dataset"]) == (ROW, 0, settings.params.dataset)
     assert metrics["classes"] == ["background", "car"]
+    assert metrics["trace"]["steps"] == [3]
     assert metrics["mean_iou"] == round(metrics["mean_iou"], 4)
     assert np.load(out / "pictures.npz")["output"].shape == (6, 32, 48)
     shutil.rmtree(out)
@@ -90,6 +98,9 @@ def test_a_network_from_disk(tmp_path, make_packed, settings, row):
     (folder / "run.json").write_text(json.dumps(run))
     torch.manual_seed(0)
     torch.save(build(spec, 0.25).state_dict(), folder / "weights.pt")
+    trace = Trace(packed, spec, arrays.pools(packed, spec)[1])
+    trace.take(1, load(folder, torch.device("cpu")))
+    np.savez(folder / "trace.npz", **trace.arrays())
     metrics = evaluate_run(settings, row, 3, tmp_path)
     pictures = np.load(paths.evaluate(row, 3, tmp_path) / "pictures.npz")
     assert np.sum(metrics["confusion"]) == (packed.val.masks != 255).sum()
@@ -99,3 +110,22 @@ def test_a_network_from_disk(tmp_path, make_packed, settings, row):
     assert pictures["mean"].shape == (6, 3 if spec.task == "car-person" else 1, 32, 48)
     if row == "bootstrap-500-2280-stable":  # sigma^2 is 1 everywhere, above tau: all that the fill-rate cap lets flip
         assert metrics["flips"]["share_found"] == pytest.approx(50, abs=2)
+    assert (metrics["trace"] is not None) == (spec.box > 0)
+    if spec.loss in UNCERTAIN:  # equal everywhere, so it tells nothing apart
+        assert (metrics["auroc"], metrics["edge_ratio"]) == (0.5, 1.0)
+        assert metrics["trace"]["auroc"] == [0.5]
+    if spec.bootstraps:  # the trace follows all in-box pixels of these few images
+        share = metrics["flips"]["share_wrong"] / 100
+        flipped = [metrics["trace"][f"flipped_{kind}"][0] for kind in ("right", "wrong")]
+        assert (1 - share) * flipped[0] + share * flipped[1] == pytest.approx(metrics["flips"]["share_found"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(Path.unlink, "no such file"), (lambda file: file.write_bytes(b"PK"), "cannot read it")],
+    ids=["absent", "broken"],
+)
+def test_a_trace_that_cannot_be_read_is_named(project, settings, damage, message):
+    damage(paths.train(ROW, 0, project) / "trace.npz")
+    with pytest.raises(UserError, match=rf"trace\.npz: {message}; train this run"):
+        evaluate_run(settings, ROW, 0, project)

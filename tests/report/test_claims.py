@@ -1,77 +1,174 @@
-"""Verdicts follow from the numbers."""
+"""The ledger: verdicts follow from the numbers and their spread."""
 
-from dataclasses import replace
+import itertools
+import math
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from stages.report import claims
-from stages.report.claims import AWAY, OTHER, SAME, TOWARDS, UNDECIDED
+from stages import params
+from stages.report import claims, paper
+from stages.report.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from stages.report.paper import Check
 from stages.report.records import Result
 
 
-def result(row: str, *ious: float) -> Result:
-    return Result(row, tuple({"seed": i, "iou": {"car": x}} for i, x in enumerate(ious)))
+def result(row: str, *ious: float, **more) -> Result:
+    return Result(row, tuple({"seed": i, "iou": {"car": x}} | more for i, x in enumerate(ious)))
 
 
-ORDER = claims.Ordering("a beats b", "", "a", "b")
-NEAR = claims.NearFull("near", "", "row", "few", "full")
+DIFFERENCE = Check(measure="iou_difference", rows=["a", "b"], above=0)
 
 
 @pytest.fixture
 def found(inputs) -> dict[str, claims.Finding]:
-    return {finding.statement: finding for finding in claims.findings(*inputs)}
+    return {finding.claim.id: finding for finding in claims.findings(*inputs)}
 
 
-def test_orderings_that_the_numbers_show_are_the_same(found):
-    assert [v.verdict for v in found["Adding box images to plain BCE hurts"].verdicts] == [TOWARDS]
+# ---- the list ----
 
 
-def test_each_recipe_has_its_own_verdict(found):
-    verdicts = {v.recipe: v.verdict for v in found["Bootstrapping beats regression"].verdicts}
-    assert verdicts == {"paper": AWAY, "stable": TOWARDS}
+def test_every_row_that_a_claim_asks_about_is_trained_or_is_a_study_of_one(inputs):
+    printed, settings, _ = inputs
+    for claim in printed.claims:
+        for row in claim.check.rows:
+            base = row.split("-tau-")[0].split("-samples-")[0]
+            assert base in settings.rows, claim.id
 
 
-def test_the_papers_shares_of_full_supervision_are_its_printed_ones(found):
-    assert found["Bootstrapping comes near full supervision"].paper.startswith("98.3 % ")
-    assert found["Multi-class bootstrapping comes near full supervision"].paper.startswith("97.4 % ")
+def test_ids_are_unique_and_fit_for_file_names(inputs):
+    ids = [claim.id for claim in inputs[0].claims]
+    assert len(set(ids)) == len(ids)
+    assert all(name.replace("-", "").isalnum() and name.islower() for name in ids)
 
 
-def test_rectangles_are_judged_by_overlap_with_boxes_and_masks(found):
-    assert found["Trained on boxes alone, the output is rectangular"].verdicts[0].verdict == TOWARDS
+def test_every_claim_in_numbers_holds_for_the_papers_own_numbers(inputs):
+    """The thresholds ask for no more than the paper has."""
+    printed = inputs[0]
+    asked = 0
+    for claim in printed.claims:
+        rows = [printed.rows.get(row) for row in claim.check.rows]
+        if claim.check.measure not in ("iou_difference", "iou_share") or not all(row and row.iou for row in rows):
+            continue
+        own = [Result("", ({"seed": 0, "iou": row.iou, "mean_iou": row.iou.get("mean")},)) for row in rows]
+        assert claim.check.margin(claims.effect(claim.check, own).mean) > 0, claim.id
+        asked += 1
+    assert asked >= 10
 
 
-@pytest.mark.parametrize("worse", [60.0, 50.0])  # reversed, and a tie
-def test_one_seed_points_somewhere_and_several_that_agree_give_a_verdict(worse):
-    assert ORDER.judge({"a": result("a", 50.0), "b": result("b", worse)})[0] == AWAY
-    assert ORDER.judge({"a": result("a", 50.0, 50.0), "b": result("b", worse, worse)})[0] == OTHER
-    assert ORDER.judge({"a": result("a", 70.0), "b": result("b", worse)})[0] == TOWARDS
-    assert ORDER.judge({"a": result("a", 70.0, 71.0), "b": result("b", worse, worse)})[0] == SAME
+def test_the_papers_own_shares_are_those_that_it_prints(found):
+    assert found["near-full"].paper.startswith("98.3 % ")
+    assert found["several-near-full"].paper.startswith("97.4 % ")
+    assert found["mixing-hurts"].paper == "+9.17 (78.6 against 69.43)"
+    assert found["boxes-edges"].paper == "pictures"
 
 
-def test_seeds_are_counted_pairwise_and_decide_nothing_where_they_differ():
-    verdict, numbers = ORDER.judge({"a": result("a", 60.0, 50.0, 70.0), "b": result("b", 55.0, 55.0, 55.0)})
-    assert verdict == UNDECIDED
-    assert numbers.endswith("in 2 of 3 seeds")
+# ---- effects ----
 
 
-@pytest.mark.parametrize(("ours", "verdict"), [(66.0, TOWARDS), (64.0, AWAY), (40.0, AWAY)])
-def test_near_full_means_more_than_half_of_the_gap(ours, verdict):
-    rows = {"row": result("row", ours), "few": result("few", 60.0), "full": result("full", 70.0)}
-    assert NEAR.judge(rows)[0] == verdict
+def test_the_interval_is_students_t_of_the_paired_differences():
+    a, b = (61.0, 58.5, 63.25, 60.0), (57.0, 57.5, 58.0, 58.75)
+    effect = claims.effect(DIFFERENCE, [result("a", *a), result("b", *b)])
+    differences = np.subtract(a, b)
+    low, high = stats.t.interval(0.95, 3, differences.mean(), stats.sem(differences))
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((differences.mean(), low, high))
+    assert effect.n == 4
 
 
-def test_without_a_gap_nothing_is_decided():
-    rows = {"row": result("row", 66.0), "few": result("few", 70.0), "full": result("full", 70.0)}
-    assert NEAR.judge(rows)[0] == UNDECIDED
+def test_rows_are_paired_by_seed_and_only_shared_seeds_count():
+    a = Result("a", tuple({"seed": s, "iou": {"car": 10.0 * s}} for s in (3, 1, 2)))
+    b = Result("b", tuple({"seed": s, "iou": {"car": 10.0 * s - 1}} for s in (2, 3, 9)))
+    assert claims.effect(DIFFERENCE, [a, b]).values == {3: 1.0, 2: 1.0}
 
 
-def test_the_summary_counts_each_recipe(inputs):
-    found = claims.findings(*inputs)
-    literal, stable = claims.summary(found)
+def test_each_measure_by_hand():
+    shape = {"iou_with_boxes": 72.0, "iou_with_masks": 60.0}
+    trace = {"steps": [1, 35, 40, 100], "auroc": [0.4, 0.5, 0.7, 0.9], "box": {"iou": 66.0}}
+    trace["target"] = {"iou": [60.0, 66.0, 70.0, 75.5]}
+    run = {"seed": 0, "iou": {"car": 60.0}, "mean_iou": 50.0, "rectangularity": shape, "auroc": 0.8, "edge_ratio": 1.5}
+    run |= {"seconds": 33.0, "device": "cpu", "threads": 2, "trace": trace, "resolutions": {"pp_only": 0.3}}
+    other = {"seed": 0, "iou": {"car": 48.0}, "mean_iou": 40.0, "seconds": 30.0, "device": "cpu", "threads": 2}
+    rows = [Result("a", (run,)), Result("b", (other,))]
+    expected = {
+        "iou_difference": 12.0, "iou_share": 125.0, "time_ratio": 1.1, "boxes_over_masks": 12.0, "auroc": 0.8,
+        "edge_ratio": 1.5, "early_auroc": 0.7, "labels_gain": 9.5,
+    }  # fmt: skip
+    assert set(expected) == set(paper.MEASURES) == set(claims.MEASURE)
+    for measure, value in expected.items():
+        taken = rows[: paper.MEASURES[measure][0]]
+        check = Check(measure=measure, rows=[r.row for r in taken], above=0)
+        assert claims.effect(check, taken).values == pytest.approx({0: value}), measure
+    mean = Check(measure="iou_difference", rows=["a", "b"], label="mean", above=0)
+    assert claims.effect(mean, rows).values == {0: 10.0}
+
+
+def test_times_of_different_machines_are_not_compared():
+    check = Check(measure="time_ratio", rows=["a", "b"], below=1.1)
+    slow, fast = result("a", 1.0, seconds=9.0, device="x"), result("b", 1.0, seconds=1.0, device="y")
+    assert claims.judge(check, [slow, fast])[:2] == (UNDECIDED, None)
+
+
+def test_a_literal_run_is_asked_a_tenth_into_its_training():
+    trace = {"steps": [5, 10, 100], "auroc": [0.1, 0.6, 0.9]}
+    check = Check(measure="early_auroc", rows=["a"], above=0.5)
+    assert claims.effect(check, [result("a", 1.0, trace=trace, resolutions={"pp_only": 0.0})]).values == {0: 0.6}
+
+
+# ---- verdicts ----
+
+
+@pytest.mark.parametrize("direction", ["above", "below"])
+def test_a_verdict_needs_the_whole_interval_on_one_side(direction):
+    sign = 1 if direction == "above" else -1
+    check = Check(measure="iou_difference", rows=["a", "b"], **{direction: 0})
+    zero = result("b", 0.0, 0.0, 0.0)
+    words = {
+        name: claims.judge(check, [result("a", *(sign * x for x in values)), zero])[0]
+        for name, values in {"clear": (5, 6, 5.5), "contrary": (-5, -6, -5.5), "wide": (9, -1, 2)}.items()
+    }
+    assert words == {"clear": REPRODUCED, "contrary": NOT_REPRODUCED, "wide": UNDECIDED}
+
+
+@pytest.mark.parametrize(("ours", "way"), [(70.0, "the paper’s way"), (50.0, "the other way"), (60.0, "the other way")])
+def test_one_seed_decides_nothing_and_says_where_it_points(ours, way):
+    word, effect, decide = claims.judge(DIFFERENCE, [result("a", ours), result("b", 60.0)])
+    assert (word, effect.low, str(effect)) == (UNDECIDED, None, f"{ours - 60:.2f}, n = 1")
+    assert decide == f"More seeds: this one points {way}."
+
+
+def test_the_undecided_say_how_many_seeds_would_decide():
+    values = (3.0, 1.0, -1.0, 2.0)
+    word, effect, decide = claims.judge(DIFFERENCE, [result("a", *values), result("b", 0, 0, 0, 0)])
+    assert word == UNDECIDED
+    sd = np.std(values, ddof=1)
+    enough = (n for n in itertools.count(5) if stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n) < effect.mean)
+    assert decide == f"About {next(enough)} seeds, if mean and spread stay."
+
+
+def test_an_effect_at_the_threshold_needs_more_seeds_than_anyone_has():
+    assert "More than 100 seeds" in claims.judge(DIFFERENCE, [result("a", 1.0, -1.0), result("b", 0, 0)])[2]
+
+
+def test_a_row_that_was_not_trained_leaves_its_claim_undecided(found):
+    verdict = found["small-tau-collapses"].verdicts[0]
+    assert (verdict.word, verdict.effect) == (UNDECIDED, None)
+    assert "bootstrap-500-2280-tau-1" in verdict.decide
+
+
+def test_each_recipe_has_its_own_verdict_and_its_own_rows(found):
+    literal, stable = found["bootstrapping-beats-regression"].verdicts
+    assert (literal.recipe, literal.rows) == ("paper", ["bootstrap-500-2280", "regression-500-2280"])
+    assert (stable.recipe, stable.rows) == ("stable", ["bootstrap-500-2280-stable", "regression-500-2280"])
+    assert literal.effect.mean < 0 < stable.effect.mean
+    assert [verdict.recipe for verdict in found["mixing-hurts"].verdicts] == [None]
+
+
+def test_the_summary_counts_each_recipe(tmp_path, found):
+    literal, stable = claims.summary(list(found.values()))
     n = len(found)
-    assert stable == f"With the stable recipe, {n} of {n} statements point the paper’s way in a single run."
-    assert literal.startswith("With the literal recipe, ")
-    assert literal != stable
+    assert literal == f"With the literal recipe, of {n} claims 0 reproduced, 0 not reproduced, {n} undecided."
+    assert stable.startswith("With the stable recipe, ")
 
 
 def test_headlines_name_the_papers_share_as_cityscapes(inputs):
@@ -83,16 +180,23 @@ def test_headlines_name_the_papers_share_as_cityscapes(inputs):
     assert several.endswith("(paper: no number).")
 
 
-def test_every_statement_holds_for_the_papers_own_numbers(inputs):
-    printed, _, results = inputs
-    for statement in claims.STATEMENTS:
-        if isinstance(statement, claims.Rectangles):
-            continue
-        own = {
-            row: replace(
-                results[row],
-                runs=({"seed": 0, "iou": printed.rows[row].iou, "mean_iou": printed.rows[row].iou.get("mean")},),
-            )
-            for row in statement.rows
-        }
-        assert statement.judge(own)[0] == TOWARDS, statement.statement
+# ---- what paper.yaml may say ----
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ({"measure": "iou", "rows": ["a"], "above": 0}, "measure iou; allowed: iou_difference"),
+        ({"measure": "auroc", "rows": ["a", "b"], "above": 0}, "auroc takes 1 rows"),
+        ({"measure": "auroc", "rows": ["a"]}, "either above or below"),
+        ({"measure": "auroc", "rows": ["a"], "above": 0, "below": 1}, "either above or below"),
+    ],
+)
+def test_a_check_that_makes_no_sense_is_refused(check, message):
+    with pytest.raises(ValueError, match=message):
+        Check.model_validate(check)
+
+
+def test_the_file_that_is_shipped_loads():
+    assert len(paper.load().claims) >= 20
+    assert params.load()

@@ -1,10 +1,14 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from stages.params import Row
 from stages.train import losses
-from stages.train.recipes import RECIPES, Flipper, bound_log_variance, may_flip, recipe_of
+from stages.train.model import build
+from stages.train.objectives import split_output
+from stages.train.recipes import RECIPES, Flipper, bound_log_variance, may_flip, raw_start, recipe_of
 
 RAW = torch.linspace(-300, 300, 6001)
 
@@ -75,3 +79,35 @@ def test_every_row_has_its_recipe(settings):
     for name, row in settings.rows.items():
         expected = "stable" if name.endswith("-stable") else "regression" if "regression" in name else "paper"
         assert recipe_of(row).name == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [("paper", {}), ("stable", {}), ("regression", {}), ("regression", {"start": 5.0}), ("stable", {"smax": 2.0})],
+)
+@pytest.mark.parametrize("start", [0.2, 1.0, 2.5])
+def test_the_network_starts_at_the_recipes_variance(name, changed, start):
+    recipe = replace(RECIPES[name], **{"start": start} | changed)
+    s = bound_log_variance(torch.tensor([raw_start(recipe)]), recipe)
+    assert s.exp().item() == pytest.approx(recipe.start, rel=1e-5)
+
+
+def test_a_start_out_of_the_bounds_reach_is_an_error():
+    with pytest.raises(ValueError, match="start=100"):
+        raw_start(replace(RECIPES["stable"], start=100.0))
+
+
+def test_a_rows_overrides_change_its_recipe_and_no_other():
+    row = Row(
+        task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides={"prior": 0.0, "fill_cap": False}
+    )
+    assert recipe_of(row) == replace(RECIPES["stable"], prior=0.0, fill_cap=False)
+    assert RECIPES["stable"].fill_cap
+    reloaded = Row(**row.model_dump(exclude_none=True))
+    assert recipe_of(reloaded) == recipe_of(row)
+
+
+def test_the_first_output_of_a_network_has_the_start_as_its_variance_everywhere():
+    row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides={"start": 4.0})
+    _, log_variance = split_output(build(row, 0.25)(torch.randn(2, 3, 16, 32)), row, recipe_of(row))
+    torch.testing.assert_close(log_variance.exp(), torch.full_like(log_variance, 4.0))

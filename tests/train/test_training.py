@@ -13,6 +13,7 @@ from stages.train import loop
 from stages.train.checkpoints import checkpoint
 from stages.train.device import resolve
 from stages.train.model import load
+from stages.train.objectives import UNCERTAIN
 
 KINDS = [
     "bce-500-2280",
@@ -46,8 +47,16 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
         assert samples["steps"].tolist() == [4, 6, 12]
         assert samples["output"].shape == (3, 6, 16, 32)
         assert ("flip" in samples) == row.bootstraps
-        pp, _ = arrays.pools(arrays.open_packed(paths.packed("synthetic", project)), row)
+        packed = arrays.open_packed(paths.packed("synthetic", project))
+        pp, box = arrays.pools(packed, row)
         assert not set(samples["indices"]) & set(pp)
+        trace = np.load(out / "trace.npz")
+        assert set(trace["images"]) <= set(box)
+        kept = ["output", *["log_variance"] * (row.loss in UNCERTAIN), *["target"] * row.bootstraps]
+        assert {key for key in trace if key not in ("steps", "images", "pixels")} == set(kept)
+        assert all(trace[key].shape == (len(trace["steps"]), len(trace["pixels"])) for key in kept)
+        boxes = np.array(packed.train.indices(row.task)[trace["images"]]).ravel()
+        assert (boxes[trace["pixels"]] > 0).all()
     record = json.loads(paths.record(name, 0, project).read_text())
     assert record["seconds"] > 0
     assert record["resumed"] == 0

@@ -1,0 +1,68 @@
+"""What became of box labels while a run trained: its trace.npz beside the masks, which training never saw."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from stages.arrays import VOID, Split, task_masks
+from stages.evaluate.doubts import auroc, doubt_table
+from stages.params import Row
+
+
+def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> dict | None:
+    """Judge the followed pixels at each moment.
+
+    Args:
+        trace: the arrays of a training's trace.npz (see stages.train.traces).
+        split: the training images, with their masks.
+
+    Returns: None for a row without boxes, else lists over the moments, a rate of nothing being None:
+        steps: numbers of finished steps. auroc: in [0, 1], of the log variance for wrong labels.
+        variance_right, variance_wrong: geometric mean of sigma^2 over rightly and wrongly labelled pixels, logit^2.
+        flipped_right, flipped_wrong: percent of them whose target was changed.
+        target: {precision, recall, iou}, percent, of the bootstrapped targets' foreground against the masks, and
+        box: the same for the unchanged box targets: three numbers, of the followed pixels.
+        Rows without variance lack auroc and the variances, rows without bootstrapping flipped_* and target.
+    """
+    if not len(trace["pixels"]):
+        return None
+    truth, given = (
+        np.asarray(maps[trace["images"]]).ravel()[trace["pixels"]] for maps in (split.masks, split.targets(row.task))
+    )
+    truth = task_masks(truth, len(row.classes))
+    known = truth != VOID
+    truth, given = truth[known], given[known]
+    wrong = truth != given
+    found = {"steps": trace["steps"].tolist(), "box": _agreement(given, truth)}
+    if "log_variance" in trace:
+        log_variances = trace["log_variance"][:, known].astype(np.float32)
+        tables = (doubt_table(torch.from_numpy(s), torch.from_numpy(wrong)) for s in log_variances)
+        found["auroc"] = [auroc(table) for table in tables]
+        found["variance_right"] = [_geometric(s[~wrong]) for s in log_variances]
+        found["variance_wrong"] = [_geometric(s[wrong]) for s in log_variances]
+    if "target" in trace:
+        targets = trace["target"][:, known]
+        found["flipped_right"] = [_percent((t != given)[~wrong]) for t in targets]
+        found["flipped_wrong"] = [_percent((t != given)[wrong]) for t in targets]
+        agreements = [_agreement(t, truth) for t in targets]
+        found["target"] = {key: [agreement[key] for agreement in agreements] for key in ("precision", "recall", "iou")}
+    return found
+
+
+def _agreement(target: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    right = (target == truth) & (truth > 0)
+    either = (target > 0) | (truth > 0)
+    return {
+        "precision": _percent(right[target > 0]),
+        "recall": _percent(right[truth > 0]),
+        "iou": _percent(right[either]),
+    }
+
+
+def _percent(hits: np.ndarray) -> float | None:
+    return 100 * float(hits.mean()) if hits.size else None
+
+
+def _geometric(log_variance: np.ndarray) -> float | None:
+    return float(np.exp(log_variance.mean(dtype=np.float64))) if log_variance.size else None

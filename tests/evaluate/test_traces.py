@@ -1,0 +1,69 @@
+"""What became of box labels: constructed traces, whose every number can be told by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from stages.arrays import Split
+from stages.evaluate.traces import trace_metrics
+from stages.params import Row
+
+BOOTSTRAP = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper")
+MULTI_CLASS = Row(task="car-person", loss="ce_bootstrap", pp=500, box=2280, recipe="paper")
+PLAIN = Row(task="car", loss="bce", pp=0, box=2780)
+
+# The second of three images: six box pixels, the mask says car, car, car, background, person, void.
+MASKS = np.zeros((3, 2, 4), np.uint8)
+MASKS[1].flat[:6] = 1, 1, 1, 0, 2, 255
+CAR, BOTH = np.zeros_like(MASKS), np.zeros_like(MASKS)
+CAR[1].flat[:6] = 1
+BOTH[1].flat[:6] = 1, 1, 1, 1, 2, 2
+SPLIT = Split(
+    images=np.zeros((*MASKS.shape, 3), np.uint8),
+    masks=MASKS,
+    ids=("a", "b", "c"),
+    maps={"targets-car": CAR, "targets-car-person": BOTH},
+)
+
+
+def trace(**maps):
+    followed = {"steps": np.array([5, 10]), "images": np.array([1]), "pixels": np.arange(6)}
+    return followed | {name: np.array(value) for name, value in maps.items()}
+
+
+def test_targets_that_lose_and_then_gain():
+    flipped_away = [0, 0, 1, 1, 1, 0]  # two of three cars gone, both wrong pixels kept
+    cleaned = [1, 1, 1, 0, 0, 1]  # every wrong pixel found
+    found = trace_metrics(trace(target=np.array([flipped_away, cleaned], np.uint8)), SPLIT, BOOTSTRAP)
+    assert found["steps"] == [5, 10]
+    assert found["box"] == pytest.approx({"precision": 60.0, "recall": 100.0, "iou": 60.0})
+    assert found["target"]["precision"] == pytest.approx([100 / 3, 100.0])
+    assert found["target"]["recall"] == pytest.approx([100 / 3, 100.0])
+    assert found["target"]["iou"] == pytest.approx([20.0, 100.0])
+    assert found["flipped_right"] == pytest.approx([200 / 3, 0.0])
+    assert found["flipped_wrong"] == pytest.approx([0.0, 100.0])
+
+
+def test_a_person_is_an_object_to_a_task_that_has_the_class():
+    found = trace_metrics(trace(target=np.array([[1, 1, 1, 0, 2, 2]] * 2, np.uint8)), SPLIT, MULTI_CLASS)
+    assert found["box"] == pytest.approx({"precision": 80.0, "recall": 100.0, "iou": 80.0})
+    assert found["target"]["iou"] == [100.0, 100.0]
+
+
+def test_variances_by_kind_of_pixel():
+    log_variance = np.array([[0, 0, 0, 1, 3, 50], [2, 2, 2, 1, 1, 50]], np.float16)
+    found = trace_metrics(trace(log_variance=log_variance), SPLIT, BOOTSTRAP)
+    assert found["auroc"] == [1.0, 0.0]
+    assert found["variance_right"] == pytest.approx([1.0, math.exp(2)])
+    assert found["variance_wrong"] == pytest.approx([math.exp(2), math.e])
+    assert "target" not in found
+
+
+def test_a_row_without_variance_has_its_boxes_alone():
+    assert set(trace_metrics(trace(output=np.zeros((2, 6), np.uint8)), SPLIT, PLAIN)) == {"steps", "box"}
+
+
+def test_a_row_without_boxes_has_none():
+    empty = {"steps": np.array([], int), "images": np.array([], int), "pixels": np.array([], int)}
+    assert trace_metrics(empty, SPLIT, PLAIN) is None

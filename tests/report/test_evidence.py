@@ -1,0 +1,79 @@
+"""The pages behind the ledger."""
+
+import re
+from pathlib import Path
+
+import miniature
+import pytest
+
+from stages import params
+from stages.report import claims, evidence, index, paper, records
+from stages.style import RECIPE_COLOURS
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory) -> Path:
+    root = miniature.make(tmp_path_factory.mktemp("seeds") / "project", seeds=(0, 1, 2))
+    for name in (*index.FIGURES, index.OVERVIEW):
+        miniature.write_figure_notebook(root, name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def built(seeded) -> dict[str, str]:
+    return index.build(seeded)
+
+
+@pytest.fixture(scope="module")
+def found(seeded) -> dict[str, claims.Finding]:
+    settings = params.load(seeded)
+    results = records.results(settings, seeded)
+    return {finding.claim.id: finding for finding in claims.findings(paper.load(seeded), settings, results)}
+
+
+def test_every_claim_has_a_page_that_the_index_links_to(built, found):
+    linked = re.findall(r'href="(claims/[a-z-]+\.html)"', built["index.html"])
+    assert linked == [f"claims/{name}.html" for name in found]
+    assert set(built) == {"index.html", *linked}
+
+
+def test_a_page_names_dataset_verdicts_interval_and_every_seed(built, found):
+    page = built["claims/bootstrapping-beats-regression.html"]
+    assert "drawn street scenes (synthetic)" in page
+    literal, stable = found["bootstrapping-beats-regression"].verdicts
+    assert (literal.word, stable.word) == ("not reproduced", "reproduced")
+    assert "✗ not reproduced" in page
+    assert "✓ reproduced" in page
+    for seed in (0, 1, 2):
+        assert f"seed {seed}" in page
+    assert str(stable.effect) in page
+
+
+def test_every_page_is_self_contained_and_its_pictures_have_alternative_texts(built):
+    for name, page in built.items():
+        pictures = re.findall(r'<img src="(data:image/png;base64,)?[^"]+" alt="([^"]*)"', page)
+        assert all(inside and alt for inside, alt in pictures), name
+        assert "<script" not in page and "http" not in re.sub(r"data:[^\"]*", "", page)
+    assert built["claims/labels-improve.html"].count("<img") == 3  # the effect, and curves of either recipe
+    assert built["claims/small-tau-collapses.html"].count("<img") == 0
+
+
+def test_the_effect_is_drawn_by_seed_in_the_recipes_colours(found):
+    finding = found["near-full"]
+    axes = evidence.effect_picture(finding, "synthetic").figure.axes[0]
+    drawn = {line.get_color(): sorted(map(float, line.get_xdata())) for line in axes.lines if line.get_marker() == "o"}
+    for verdict in finding.verdicts:
+        colour = RECIPE_COLOURS["literal" if verdict.recipe == "paper" else "stable"]
+        assert drawn[colour] == pytest.approx(sorted(verdict.effect.values.values()))
+    assert any(list(line.get_xdata()) == [96.8, 96.8] for line in axes.lines)
+
+
+def test_curves_show_every_seed_and_their_mean(seeded, found):
+    settings = params.load(seeded)
+    results = records.results(settings, seeded)
+    _, stable = found["labels-improve"].verdicts
+    axes = evidence.curves_picture(stable, results, ("labels", "flips"), "synthetic").figure.axes
+    assert [axis.get_xlabel() for axis in axes] == ["training step"] * 2
+    assert len(axes[0].lines) == 3 + 1 + 1  # seeds, mean, boxes
+    assert list(axes[0].lines[3].get_ydata()) == [70.0, 74.0, 80.0]
+    assert len(axes[1].lines) == 2 * (3 + 1)
