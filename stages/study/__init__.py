@@ -1,0 +1,1 @@
+"""Trainings beyond the paper's rows, and what they teach."""

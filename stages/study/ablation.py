@@ -1,0 +1,195 @@
+"""The grid of ablation.yaml, run through DVC's queue.
+
+Only runs without a file in reference/ablation/<dataset>/ are queued. Each result is written and committed as it comes:
+an interrupted study loses no more than what was running. The experiments keep their names (`ablation-...`) in DVC.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from stages import params, paths
+from stages.arrays import write_json
+from stages.params import Model, Overrides, Settings, UserError, read_yaml
+from stages.reproduce import dvc
+
+NAME = "ablation.yaml"
+POLL_SECONDS = 5.0
+ENDED = ("Success", "Failed")
+
+
+class Variant(Model):
+    """One entry of `runs`: what differs from the base row in the default setting."""
+
+    set: dict[str, Any] = {}
+    overrides: Overrides = Overrides()
+    train: dict[str, Any] = {}
+    pp: int | None = Field(None, ge=1, le=params.PAPER_IMAGES)
+
+
+class Grid(Model):
+    """ablation.yaml."""
+
+    row: str
+    val_share: float = Field(gt=0, lt=1)
+    seeds: list[int] = Field(min_length=1)
+    runs: dict[str, Variant] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of the grid."""
+
+    dataset: str
+    variant: str
+    seed: int
+    row: str
+    changes: tuple[str, ...]
+    """DVC's `--set-param` values."""
+
+    @property
+    def experiment(self) -> str:
+        """Its name in DVC."""
+        return f"ablation-{self.dataset}-{self.variant}-{self.seed}".replace(".", "_")
+
+    @property
+    def target(self) -> str:
+        """The DVC stage that it ends with."""
+        return f"evaluate@{self.row}-{self.seed}"
+
+    def file(self, root: Path) -> Path:
+        """Where its result is kept."""
+        return root / "reference" / "ablation" / self.dataset / f"{self.variant}-{self.seed}.json"
+
+
+def load(root: Path = paths.ROOT) -> Grid:
+    """Read ablation.yaml.
+
+    Raises:
+        UserError: it is missing, no YAML, or says something that is not allowed.
+    """
+    try:
+        return Grid.model_validate(read_yaml(root / NAME))
+    except ValidationError as error:
+        detail = error.errors()[0]
+        raise UserError(f"{NAME}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
+
+
+def grid(settings: Settings, chosen: Grid, dataset: str) -> list[Run]:
+    """Every run of the grid on one dataset.
+
+    Raises:
+        UserError: the grid's row is no bootstrapping row of rows.yaml.
+    """
+    row = settings.rows.get(chosen.row)
+    if row is None or not row.bootstraps:
+        raise UserError(f"{NAME}: row is {chosen.row}; allowed: a bootstrapping row of rows.yaml")
+    return [
+        Run(dataset, name, seed, chosen.row, tuple(_changes(variant, chosen, dataset, seed)))
+        for seed in chosen.seeds
+        for name, variant in chosen.runs.items()
+    ]
+
+
+def _changes(variant: Variant, chosen: Grid, dataset: str, seed: int) -> Iterator[str]:
+    """`++` adds a key or replaces it."""
+    yield f"dataset={dataset}"
+    yield f"seeds=[{seed}]"
+    yield f"datasets.yaml:++profiles.{dataset}.boxes.split=holdout"
+    yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={chosen.val_share}"
+    for key, value in variant.set.items():
+        yield f"{key}={_yaml(value)}"
+    for key, value in variant.train.items():
+        yield f"datasets.yaml:++profiles.{dataset}.train.{key}={_yaml(value)}"
+    for key, value in variant.overrides.model_dump(exclude_none=True).items():
+        yield f"rows.yaml:++rows.{chosen.row}.overrides.{key}={_yaml(value)}"
+    if variant.pp is not None:
+        yield f"rows.yaml:rows.{chosen.row}.pp={variant.pp}"
+        yield f"rows.yaml:rows.{chosen.row}.box={params.PAPER_IMAGES - variant.pp}"
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value)
+
+
+def study(root: Path, runs: list[Run], jobs: int) -> None:
+    """Queue what has no result yet, and keep each result as it comes.
+
+    Raises:
+        UserError: a run failed; the others are kept.
+    """
+    missing = [run for run in runs if not run.file(root).exists()]
+    print(f"{len(runs) - len(missing)} of {len(runs)} runs are there", flush=True)
+    states = queue_states(root)
+    for run in missing:
+        if states.get(run.experiment) != "Success":
+            _dvc(root, "queue", "remove", run.experiment, check=False)
+            sets = [word for change in run.changes for word in ("--set-param", change)]
+            _dvc(root, "exp", "run", "--queue", "--name", run.experiment, *sets, run.target)
+    failed, waiting = [], list(missing)
+    if jobs > 1:  # threads of several trainings would wait for each other
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if waiting:
+        _dvc(root, "queue", "start", "--jobs", str(jobs))
+    while waiting:
+        states = queue_states(root)
+        for run in [run for run in waiting if states.get(run.experiment) in ENDED]:
+            waiting.remove(run)
+            if states[run.experiment] == "Success":
+                keep(root, run)
+                print(f"{run.experiment}: kept, {len(waiting)} to go", flush=True)
+            else:
+                failed.append(run.experiment)
+        if waiting:
+            time.sleep(POLL_SECONDS)
+    if failed:
+        raise UserError(f"{', '.join(failed)} failed: `dvc queue logs {failed[0]}` says why")
+
+
+def queue_states(root: Path) -> dict[str, str]:
+    """The state of each named task in DVC's queue: Queued, Running, Success, Failed."""
+    states = {}
+    for line in _dvc(root, "queue", "status").splitlines():
+        words = line.split()
+        name = next((word for word in words if word.startswith("ablation-")), None)
+        state = next((word for word in words if word in (*ENDED, "Queued", "Running")), None)
+        if name and state:
+            states[name] = state
+    return states
+
+
+def keep(root: Path, run: Run) -> None:
+    """Write the result of a finished experiment into reference/ablation and commit it."""
+    from dvc.api import DVCFileSystem
+
+    folder = f"runs/{run.row}/seed-{run.seed}"
+    with DVCFileSystem(str(root), rev=run.experiment) as files:
+        metrics = json.loads(files.read_text(f"{folder}/evaluate/metrics.json"))
+        trained = json.loads(files.read_text(f"{folder}/train/run.json"))
+        record = json.loads(files.read_text(f"{folder}/record.json"))
+    result = {"variant": run.variant, "changes": list(run.changes), **_about(trained), **record, **metrics}
+    file = run.file(root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, result)
+    subprocess.run(["git", "add", "--", str(file)], cwd=root, check=True)
+    message = f"Ablation on {run.dataset}: {run.variant}, seed {run.seed}"
+    subprocess.run(["git", "commit", "--quiet", "-m", message, "--", str(file)], cwd=root, check=True)
+
+
+def _about(trained: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: trained[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
+
+
+def _dvc(root: Path, *arguments: str, check: bool = True) -> str:
+    process = dvc(root, *arguments)
+    out, _ = process.communicate()
+    if check and process.returncode:
+        raise UserError(f"dvc {' '.join(arguments[:2])} failed with status {process.returncode}")
+    return out

@@ -1,0 +1,119 @@
+"""The grid says what it means, and the queue runs it."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from clones import copy_project
+from dvc.utils.hydra import apply_overrides
+
+from stages import params
+from stages.params import UserError
+from stages.paths import ROOT
+from stages.study import ablation
+from stages.train.recipes import RECIPES, recipe_of
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("params.yaml", "rows.yaml", "datasets.yaml", "ablation.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def runs_of(root: Path, dataset: str = "camvid") -> dict[str, ablation.Run]:
+    chosen = ablation.load(root)
+    runs = ablation.grid(params.load(root), chosen, dataset)
+    assert len(runs) == len(chosen.runs) * len(chosen.seeds)
+    return {run.variant: run for run in runs if run.seed == chosen.seeds[0]}
+
+
+def settings_of(root: Path, run: ablation.Run) -> params.Settings:
+    """The settings that DVC makes of a run's changes, by its own means."""
+    by_file: dict[str, list[str]] = {}
+    for change in run.changes:
+        file, _, override = change.partition(".yaml:") if ".yaml:" in change else ("params", "", change)
+        by_file.setdefault(f"{file}.yaml", []).append(override)
+    for file, overrides in by_file.items():
+        apply_overrides(root / file, overrides)
+    return params.load(root)
+
+
+@pytest.mark.parametrize("dataset", ["camvid", "synthetic", "cityscapes"])
+def test_every_run_of_the_grid_is_allowed_and_never_sees_the_evaluation_split(root, dataset):
+    for name, run in runs_of(root, dataset).items():
+        fresh = root / name
+        fresh.mkdir()
+        for file in ("params.yaml", "rows.yaml", "datasets.yaml"):
+            shutil.copy(root / file, fresh / file)
+        settings = settings_of(fresh, run)
+        assert settings.profile.boxes.split == "holdout", name
+        assert settings.params.dataset == dataset
+        assert settings.params.seeds == (0,)
+        assert run.target == f"evaluate@{run.row}-0"
+        recipe = recipe_of(settings.rows[run.row])
+        assert recipe.smax is None or recipe.bound != "tanh" or settings.params.tau < 2.718**recipe.smax
+
+
+def test_a_variant_changes_what_it_says_and_nothing_else(root):
+    run = runs_of(root)["bare-bound"]
+    before, after = params.load(root), settings_of(root, run)
+    assert recipe_of(after.rows[run.row]) == replace(RECIPES["stable"], prior=0.0, fill_cap=False, pp_only=0.0)
+    assert {n: r for n, r in after.rows.items() if n != run.row} == {
+        n: r for n, r in before.rows.items() if n != run.row
+    }
+    assert after.params.model_copy(update={"dataset": before.params.dataset}) == before.params
+
+
+def test_masks_and_boxes_make_up_the_papers_pool(root):
+    row = settings_of(root, runs_of(root)["pp-100"]).rows["bootstrap-500-2280-stable"]
+    assert (row.pp, row.box) == (100, 2680)
+
+
+def test_no_two_runs_share_a_name_or_a_setting(root):
+    chosen = ablation.load(root)
+    runs = ablation.grid(params.load(root), chosen, "camvid")
+    assert len({run.experiment for run in runs}) == len({run.changes for run in runs}) == len(runs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("row: bootstrap-500-2280-stable", "row: bce-500", "row is bce-500; allowed: a bootstrapping row of rows.yaml"),
+        ("{pp: 100}", "{pp: 0}", "runs.pp-100.pp: input should be greater than or equal to 1"),
+        ("overrides: {prior: 0.0}}", "overrides: {priro: 0.0}}", "priro: extra inputs are not permitted"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(root, old, new, message):
+    text = (root / "ablation.yaml").read_text()
+    assert old in text
+    (root / "ablation.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        ablation.grid(params.load(root), ablation.load(root), "camvid")
+    assert str(error.value).startswith("ablation.yaml: ")
+    assert message in str(error.value)
+
+
+@pytest.mark.slow
+def test_the_queue_runs_what_is_missing_and_each_result_is_committed(tmp_path: Path):
+    clone = copy_project(tmp_path / "clone")
+    clone.edit("datasets.yaml", "profiles.synthetic.scenes.images", {"train": 40, "val": 4})
+    clone.edit("params.yaml", "steps", 3)
+    clone.edit("ablation.yaml", "runs", {"base": {}, "tau-1": {"set": {"tau": 1.0}}})
+    clone.edit("ablation.yaml", "seeds", [0])
+    clone.commit()
+    command = [sys.executable, "-m", "stages.study", "synthetic"]
+    assert "0 of 2 runs are there" in clone.run(*command).stdout
+    kept = clone.path / "reference" / "ablation" / "synthetic"
+    results = {file.stem: json.loads(file.read_text()) for file in kept.iterdir()}
+    assert set(results) == {"base-0", "tau-1-0"}
+    assert [results[name]["settings"]["tau"] for name in ("base-0", "tau-1-0")] == [2.5, 1.0]
+    assert results["base-0"]["n_images"] < 40  # held-out training images, not the 4 of the evaluation split
+    assert results["base-0"]["trace"]["steps"] == [1, 2, 3]
+    messages = clone.run("git", "log", "--format=%s", "-2").stdout.splitlines()
+    assert sorted(messages) == ["Ablation on synthetic: base, seed 0", "Ablation on synthetic: tau-1, seed 0"]
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    assert "2 of 2 runs are there" in clone.run(*command).stdout
