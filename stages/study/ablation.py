@@ -129,8 +129,10 @@ def study(root: Path, runs: list[Run], jobs: int) -> None:
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are there", flush=True)
     states = queue_states(root)
     for run in missing:
-        if states.get(run.experiment) != "Success":
-            _dvc(root, "queue", "remove", run.experiment, check=False)
+        state = states.get(run.experiment)
+        if state == "Failed":
+            _dvc(root, "queue", "remove", run.experiment)
+        if state in (None, "Failed"):
             sets = [word for change in run.changes for word in ("--set-param", change)]
             _dvc(root, "exp", "run", "--queue", "--name", run.experiment, *sets, run.target)
     failed, waiting = [], list(missing)
@@ -170,10 +172,11 @@ def keep(root: Path, run: Run) -> None:
     from dvc.api import DVCFileSystem
 
     folder = f"runs/{run.row}/seed-{run.seed}"
-    with DVCFileSystem(str(root), rev=run.experiment) as files:
-        metrics = json.loads(files.read_text(f"{folder}/evaluate/metrics.json"))
-        trained = json.loads(files.read_text(f"{folder}/train/run.json"))
-        record = json.loads(files.read_text(f"{folder}/record.json"))
+    files = DVCFileSystem(str(root), rev=run.experiment)
+    metrics, trained, record = (
+        json.loads(files.read_text(f"{folder}/{name}"))
+        for name in ("evaluate/metrics.json", "train/run.json", "record.json")
+    )
     result = {"variant": run.variant, "changes": list(run.changes), **_about(trained), **record, **metrics}
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -187,9 +190,9 @@ def _about(trained: Mapping[str, Any]) -> dict[str, Any]:
     return {key: trained[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
 
 
-def _dvc(root: Path, *arguments: str, check: bool = True) -> str:
+def _dvc(root: Path, *arguments: str) -> str:
     process = dvc(root, *arguments)
     out, _ = process.communicate()
-    if check and process.returncode:
+    if process.returncode:
         raise UserError(f"dvc {' '.join(arguments[:2])} failed with status {process.returncode}")
     return out

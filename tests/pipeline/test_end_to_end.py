@@ -15,7 +15,8 @@ def test_every_row_trains_and_the_report_is_written(tmp_path: Path):
     clone.edit("params.yaml", "steps", 3)
     command = [sys.executable, "-m", "stages.reproduce"]
     first = clone.run(*command)
-    assert first.stdout.count("\nbootstrap-") == 10
+    table = first.stdout.split("\nIoU in percent")[1]
+    assert table.count("\nbootstrap-") == 10
     page = (clone.path / "reports" / "index.html").read_text()
     for row in ("bce-2780", "ce-bootstrap-500-2280-stable", "regression-0-2780"):
         assert row in page
