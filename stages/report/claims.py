@@ -223,14 +223,17 @@ def _verdicts(claim: Claim, settings: Settings, results: Mapping[str, Result]) -
 
 
 def summary(found: Sequence[Finding]) -> list[str]:
-    """One sentence for each recipe: how many of the claims are reproduced, are not, and are undecided."""
+    """One sentence for each recipe: how many claims have which verdict, and where single seeds point."""
     recipes = list(dict.fromkeys(v.recipe for finding in found for v in finding.verdicts if v.recipe)) or [None]
     sentences = []
     for recipe in recipes:
-        words = [v.word for finding in found for v in finding.verdicts if v.recipe in (recipe, None)]
+        asked = [(f.claim.check, v) for f in found for v in f.verdicts if v.recipe in (recipe, None)]
+        words = [verdict.word for _, verdict in asked]
+        single = [check.margin(v.effect.mean) > 0 for check, v in asked if v.effect and v.effect.low is None]
         how = f"With the {RECIPE_NAMES[recipe]} recipe" if recipe else "Here"
         counts = [f"{words.count(word)} {word}" for word in (REPRODUCED, NOT_REPRODUCED, UNDECIDED)]
-        sentences.append(f"{how}, of {len(words)} claims {counts[0]}, {counts[1]}, {counts[2]}.")
+        points = f"; {sum(single)} of {len(single)} measured with one seed point the paper’s way" if single else ""
+        sentences.append(f"{how}, of {len(words)} claims {counts[0]}, {counts[1]}, {counts[2]}{points}.")
     return sentences
 
 

@@ -19,7 +19,7 @@ CURVES = {
     "auroc": ("AUROC of σ² for wrong labels", ("auroc",)),
     "flips": ("box pixels flipped (%)", ("flipped_right", "flipped_wrong")),
     "variance": ("σ² of box pixels (logit²)", ("variance_right", "variance_wrong")),
-    "labels": ("IoU of the labels with the masks (%)", ("target",)),
+    "labels": ("labels’ IoU with masks (%)", ("target",)),
 }
 """The curves of a run's labels: axis label, and the lists of its trace that are drawn."""
 KINDS = {"right": ("rightly labelled", style.CLASS_COLOURS[1]), "wrong": ("wrongly labelled", style.CLASS_COLOURS[2])}

@@ -167,8 +167,19 @@ def test_each_recipe_has_its_own_verdict_and_its_own_rows(found):
 def test_the_summary_counts_each_recipe(tmp_path, found):
     literal, stable = claims.summary(list(found.values()))
     n = len(found)
-    assert literal == f"With the literal recipe, of {n} claims 0 reproduced, 0 not reproduced, {n} undecided."
-    assert stable.startswith("With the stable recipe, ")
+    counts = f"of {n} claims 0 reproduced, 0 not reproduced, {n} undecided; "
+    assert literal.startswith(f"With the literal recipe, {counts}")
+    assert stable == f"With the stable recipe, {counts}{n - 2} of {n - 2} measured with one seed point the paper’s way."
+
+
+def test_the_summary_of_several_seeds_points_nowhere(found):
+    claim = found["near-full"].claim
+    effect = claims.Effect({0: 99.0, 1: 98.0}, 97.0, 100.0)
+    verdicts = [claims.Verdict("stable", REPRODUCED, [], effect), claims.Verdict("paper", NOT_REPRODUCED, [], effect)]
+    assert claims.summary([claims.Finding(claim, "", verdicts)]) == [
+        "With the stable recipe, of 1 claims 1 reproduced, 0 not reproduced, 0 undecided.",
+        "With the literal recipe, of 1 claims 0 reproduced, 1 not reproduced, 0 undecided.",
+    ]
 
 
 def test_headlines_name_the_papers_share_as_cityscapes(inputs):
