@@ -26,7 +26,12 @@ class Downsampler(nn.Module):
 
 
 class NonBottleneck1d(nn.Module):
-    """Residual block of two 3x3 convolutions, each factorised into 3x1 and 1x3; the second pair is dilated."""
+    """Residual block of two 3x3 convolutions, each factorised into 3x1 and 1x3; the second pair is dilated.
+
+    Resolution: the paper gives no initialisation. The block starts as the identity (the scale of its last batch norm at
+    zero, Goyal et al. 2017, section 5.1). With torch's default a short training may predict no foreground for most of
+    its steps: on drawn scenes with 450 steps, full supervision's car IoU was 53, 51, 52 and 27 with seeds 0 to 3.
+    """
 
     def __init__(self, channels: int, dropout: float, dilation: int):
         super().__init__()
@@ -37,6 +42,7 @@ class NonBottleneck1d(nn.Module):
         self.conv3x1_2 = nn.Conv2d(channels, channels, (3, 1), padding=(d, 0), dilation=(d, 1))
         self.conv1x3_2 = nn.Conv2d(channels, channels, (1, 3), padding=(0, d), dilation=(1, d))
         self.bn2 = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS)
+        nn.init.zeros_(self.bn2.weight)
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
