@@ -237,6 +237,24 @@ def summary(found: Sequence[Finding]) -> list[str]:
     return sentences
 
 
+def markdown(found: Sequence[Finding], dataset: str) -> str:
+    """The ledger as a Markdown table."""
+    lines = [
+        f"**What the paper says, judged on {dataset}.** Measured: mean over seeds [95 % interval], n seeds.",
+        "",
+        "| Claim | paper, Cityscapes | asked | recipe | measured | verdict |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for finding in found:
+        check = finding.claim.check
+        asked = f"{check.unit} {'above' if check.below is None else 'below'} {check.threshold:g}"
+        for verdict in finding.verdicts:
+            recipe = RECIPE_NAMES[verdict.recipe] if verdict.recipe else ""
+            cells = (finding.claim.says, finding.paper, asked, recipe, str(verdict.effect or "–"), verdict.word)
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 PLAIN = {"bootstrap-500-2280": ("bce-500-2280", "Plain BCE"), "ce-bootstrap-500-2280": ("ce-500-2280", "Plain CE")}
 
 

@@ -14,7 +14,7 @@ from stages import params, paths, style
 from stages.arrays import open_packed, task_masks, write_json
 from stages.params import Settings, UserError
 from stages.paths import ROOT
-from stages.report import paper, records, tables
+from stages.report import claims, paper, records, tables
 from stages.report.records import read_arrays
 
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
@@ -40,7 +40,10 @@ def keep(name: str, root: Path = ROOT) -> Path:
     for folder in ("results", "tables"):
         shutil.rmtree(out / folder, ignore_errors=True)
     shutil.copytree(paths.results(root), out / "results")
-    tables.write(tables.paper_tables(paper.load(root), settings, measured), out / "tables")
+    printed = paper.load(root)
+    tables.write(tables.paper_tables(printed, settings, measured), out / "tables")
+    ledger = claims.markdown(claims.findings(printed, settings, measured), style.dataset_title(settings.params.dataset))
+    (out / "claims.md").write_text(ledger, encoding="utf-8")
     _copy(paths.reports(root) / "tables.png", out / "overview.png")
     _copy(paths.metrics(root), out / "metrics.json")
     _copy(paths.packed(settings.params.dataset, root) / "statistics.json", out / "statistics.json")

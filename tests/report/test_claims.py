@@ -182,6 +182,19 @@ def test_the_summary_of_several_seeds_points_nowhere(found):
     ]
 
 
+def test_the_ledger_as_markdown_has_a_line_for_each_verdict(found):
+    lines = claims.markdown(list(found.values()), "somewhere").splitlines()
+    assert len(lines) == 4 + sum(len(finding.verdicts) for finding in found.values())
+    assert {line.count("|") for line in lines[2:]} == {7}
+    near = [line for line in lines if line.startswith("| Bootstrapping reaches 98.3 %")]
+    assert [cell.strip() for cell in near[1].split("|")[2:5]] == [
+        "98.3 % (85.45 of 86.9)",
+        "% of IoU above 96.8",
+        "stable",
+    ]
+    assert "somewhere" in lines[0]
+
+
 def test_headlines_name_the_papers_share_as_cityscapes(inputs):
     binary, several = claims.headlines(*inputs)
     assert "5.9 % (literal recipe) and 98.0 % (stable recipe)" in binary
