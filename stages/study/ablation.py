@@ -82,12 +82,15 @@ def load(root: Path = paths.ROOT) -> Grid:
         raise UserError(f"{NAME}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
 
 
-def grid(settings: Settings, chosen: Grid, dataset: str) -> list[Run]:
+def grid(settings: Settings, chosen: Grid, dataset: str, root: Path = paths.ROOT) -> list[Run]:
     """Every run of the grid on one dataset.
 
     Raises:
-        UserError: the grid's row is no bootstrapping row of rows.yaml.
+        UserError: no such dataset; the grid's row is no bootstrapping row of rows.yaml.
     """
+    datasets = read_yaml(root / "datasets.yaml")["profiles"]
+    if dataset not in datasets:
+        raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
     row = settings.rows.get(chosen.row)
     if row is None or not row.bootstraps:
         raise UserError(f"{NAME}: row is {chosen.row}; allowed: a bootstrapping row of rows.yaml")

@@ -97,6 +97,11 @@ def test_a_grid_that_makes_no_sense_is_refused(root, old, new, message):
     assert message in str(error.value)
 
 
+def test_an_unknown_dataset_is_refused_before_anything_is_queued(root):
+    with pytest.raises(UserError, match=r"^dataset camvit: no such profile .* allowed: synthetic, camvid, cityscapes$"):
+        ablation.grid(params.load(root), ablation.load(root), "camvit", root)
+
+
 @pytest.mark.slow
 def test_the_queue_runs_what_is_missing_and_each_result_is_committed(tmp_path: Path):
     clone = copy_project(tmp_path / "clone")
