@@ -100,7 +100,8 @@ def copy_project(path: Path) -> Clone:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():  # not deleted since it was tracked
+        # Not what was deleted since it was tracked; and not what a run of the pipeline left, which would be up to date.
+        if (ROOT / name).is_file() and name != "dvc.lock":
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, path / name)
     clone = Clone(path)
