@@ -7,6 +7,7 @@ reads. `arrays.json` records each file's shape, dtype and SHA-256; it is written
 
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,17 @@ def read_json(file: Path, remedy: str = REMEDY) -> Any:
         raise UserError(f"{file}: no such file; {remedy}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: not valid JSON ({error}); {remedy}") from None
+
+
+def read_npz(file: Path, remedy: str) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file; raises UserError that names it and ends with `remedy` when it is missing or broken."""
+    try:
+        with np.load(file) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; {remedy}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        raise UserError(f"{file}: damaged; {remedy}") from None
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -410,6 +410,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_model(path: Path, model: type[M]) -> M:
+    """A whole YAML file as a model, told in pydantic's words where it is not one.
+
+    Raises:
+        UserError: it is missing, no YAML, or says something that is not allowed.
+    """
+    try:
+        return model.model_validate(read_yaml(path))
+    except ValidationError as error:
+        detail = error.errors()[0]
+        raise UserError(f"{path.name}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
+
+
 # ---- one-line messages -----------------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,11 @@
 """Evaluate one trained run on disk."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from stages import paths
-from stages.arrays import open_packed
+from stages.arrays import open_packed, read_npz
 from stages.evaluate.files import write_json
 from stages.evaluate.scores import evaluate
 from stages.evaluate.traces import trace_metrics
@@ -35,19 +34,11 @@ def evaluate_run(settings: Settings, row: str, seed: int, root: Path = paths.ROO
         )
     packed = open_packed(paths.packed(dataset, root))
     metrics, pictures = evaluate(predictor, packed, settings.rows[row], device)
-    metrics["trace"] = trace_metrics(_arrays(trained / "trace.npz"), packed.train, settings.rows[row])
+    metrics["trace"] = trace_metrics(
+        read_npz(trained / "trace.npz", "train this run first"), packed.train, settings.rows[row]
+    )
     out = paths.evaluate(row, seed, root)
     write_json(out / "metrics.json", metrics)
     (out / "pictures.npz").unlink(missing_ok=True)  # it may be a link into DVC's cache
     np.savez_compressed(out / "pictures.npz", **pictures)
     return metrics
-
-
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(file) as arrays:
-            return dict(arrays)
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; train this run first") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{file}: cannot read it; train this run again") from None

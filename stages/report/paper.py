@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from stages.params import Model, UserError, read_yaml
+from stages.params import Model, read_model
 from stages.paths import ROOT
 
 NAME = "paper.yaml"
@@ -154,8 +154,4 @@ def load(root: Path = ROOT) -> Paper:
     Raises:
         UserError: it is missing, no YAML, or has unknown, missing or mistyped keys.
     """
-    try:
-        return Paper.model_validate(read_yaml(root / NAME))
-    except ValidationError as error:
-        detail = error.errors()[0]
-        raise UserError(f"{NAME}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
+    return read_model(root / NAME, Paper)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from stages import params, paths
 from stages.arrays import write_json
-from stages.params import Model, Overrides, Settings, UserError, read_yaml
+from stages.params import Model, Overrides, Settings, UserError, read_model, read_yaml
 from stages.reproduce import dvc
 
 NAME = "ablation.yaml"
@@ -75,11 +75,7 @@ def load(root: Path = paths.ROOT) -> Grid:
     Raises:
         UserError: it is missing, no YAML, or says something that is not allowed.
     """
-    try:
-        return Grid.model_validate(read_yaml(root / NAME))
-    except ValidationError as error:
-        detail = error.errors()[0]
-        raise UserError(f"{NAME}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
+    return read_model(root / NAME, Grid)
 
 
 def grid(settings: Settings, chosen: Grid, dataset: str, root: Path = paths.ROOT) -> list[Run]:

@@ -122,7 +122,7 @@ def test_a_network_from_disk(tmp_path, make_packed, settings, row):
 
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(Path.unlink, "no such file"), (lambda file: file.write_bytes(b"PK"), "cannot read it")],
+    [(Path.unlink, "no such file"), (lambda file: file.write_bytes(b"PK"), "damaged")],
     ids=["absent", "broken"],
 )
 def test_a_trace_that_cannot_be_read_is_named(project, settings, damage, message):

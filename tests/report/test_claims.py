@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages import params
 from stages.report import claims, paper
 from stages.report.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED
 from stages.report.paper import Check
@@ -164,7 +163,7 @@ def test_each_recipe_has_its_own_verdict_and_its_own_rows(found):
     assert [verdict.recipe for verdict in found["mixing-hurts"].verdicts] == [None]
 
 
-def test_the_summary_counts_each_recipe(tmp_path, found):
+def test_the_summary_counts_each_recipe(found):
     literal, stable = claims.summary(list(found.values()))
     n = len(found)
     counts = f"of {n} claims 0 reproduced, 0 not reproduced, {n} undecided; "
@@ -223,4 +222,3 @@ def test_a_check_that_makes_no_sense_is_refused(check, message):
 
 def test_the_file_that_is_shipped_loads():
     assert len(paper.load().claims) >= 20
-    assert params.load()
