@@ -179,7 +179,7 @@ def read_json(file: Path, remedy: str = REMEDY) -> Any:
 
 
 def read_npz(file: Path, remedy: str) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file; raises UserError that names it and ends with `remedy` when it is missing or broken."""
+    """All arrays of an .npz file; raises UserError that names it and ends with `remedy` when it is missing or bad."""
     try:
         with np.load(file) as arrays:
             return dict(arrays)
