@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ ENDED = ("Success", "Failed")
 
 
 class Variant(Model):
-    """One entry of `runs`: what differs from the base row in the default setting."""
+    """One entry of `runs`: what differs from the grid's row and seeds, and from the default setting."""
 
+    row: str | None = None
+    seeds: list[int] | None = Field(None, min_length=1)
     set: dict[str, Any] = {}
     overrides: Overrides = Overrides()
     train: dict[str, Any] = {}
@@ -82,22 +84,24 @@ def grid(settings: Settings, chosen: Grid, dataset: str, root: Path = paths.ROOT
     """Every run of the grid on one dataset.
 
     Raises:
-        UserError: no such dataset; the grid's row is no bootstrapping row of rows.yaml.
+        UserError: no such dataset, row, or no override of that row.
     """
     datasets = read_yaml(root / "datasets.yaml")["profiles"]
     if dataset not in datasets:
         raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
-    row = settings.rows.get(chosen.row)
-    if row is None or not row.bootstraps:
-        raise UserError(f"{NAME}: row is {chosen.row}; allowed: a bootstrapping row of rows.yaml")
-    return [
-        Run(dataset, name, seed, chosen.row, tuple(_changes(variant, chosen, dataset, seed)))
-        for seed in chosen.seeds
-        for name, variant in chosen.runs.items()
-    ]
+    runs = []
+    for name, variant in chosen.runs.items():
+        row = variant.row or chosen.row
+        if row not in settings.rows:
+            raise UserError(f"{NAME}: runs.{name}: row is {row}; allowed: {', '.join(settings.order)}")
+        if variant.overrides != Overrides() and not settings.rows[row].bootstraps:
+            raise UserError(f"{NAME}: runs.{name}: overrides change a recipe, and {row} has none")
+        for seed in variant.seeds or chosen.seeds:
+            runs.append(Run(dataset, name, seed, row, tuple(_changes(variant, row, chosen, dataset, seed))))
+    return sorted(runs, key=lambda run: run.seed)  # every variant once, before any of them twice
 
 
-def _changes(variant: Variant, chosen: Grid, dataset: str, seed: int) -> Iterator[str]:
+def _changes(variant: Variant, row: str, chosen: Grid, dataset: str, seed: int) -> Iterator[str]:
     """`++` adds a key or replaces it."""
     yield f"dataset={dataset}"
     yield f"seeds=[{seed}]"
@@ -108,14 +112,27 @@ def _changes(variant: Variant, chosen: Grid, dataset: str, seed: int) -> Iterato
     for key, value in variant.train.items():
         yield f"datasets.yaml:++profiles.{dataset}.train.{key}={_yaml(value)}"
     for key, value in variant.overrides.model_dump(exclude_none=True).items():
-        yield f"rows.yaml:++rows.{chosen.row}.overrides.{key}={_yaml(value)}"
+        yield f"rows.yaml:++rows.{row}.overrides.{key}={_yaml(value)}"
     if variant.pp is not None:
-        yield f"rows.yaml:rows.{chosen.row}.pp={variant.pp}"
-        yield f"rows.yaml:rows.{chosen.row}.box={params.PAPER_IMAGES - variant.pp}"
+        yield f"rows.yaml:rows.{row}.pp={variant.pp}"
+        yield f"rows.yaml:rows.{row}.box={params.PAPER_IMAGES - variant.pp}"
 
 
 def _yaml(value: Any) -> str:
     return json.dumps(value)
+
+
+def only(runs: list[Run], names: Sequence[str]) -> list[Run]:
+    """The runs of the named variants.
+
+    Raises:
+        UserError: a name that is no variant of the grid.
+    """
+    known = {run.variant for run in runs}
+    for name in names:
+        if name not in known:
+            raise UserError(f"--only {name}: no such entry of {NAME}; allowed: {', '.join(sorted(known))}")
+    return [run for run in runs if run.variant in names]
 
 
 def study(root: Path, runs: list[Run], jobs: int) -> None:

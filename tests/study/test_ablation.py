@@ -27,8 +27,8 @@ def root(tmp_path: Path) -> Path:
 def runs_of(root: Path, dataset: str = "camvid") -> dict[str, ablation.Run]:
     chosen = ablation.load(root)
     runs = ablation.grid(params.load(root), chosen, dataset)
-    assert len(runs) == len(chosen.runs) * len(chosen.seeds)
-    return {run.variant: run for run in runs if run.seed == chosen.seeds[0]}
+    assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in chosen.runs.values())
+    return {run.variant: run for run in runs if run.seed == 0}
 
 
 def settings_of(root: Path, run: ablation.Run) -> params.Settings:
@@ -76,13 +76,18 @@ def test_masks_and_boxes_make_up_the_papers_pool(root):
 def test_no_two_runs_share_a_name_or_a_setting(root):
     chosen = ablation.load(root)
     runs = ablation.grid(params.load(root), chosen, "camvid")
-    assert len({run.experiment for run in runs}) == len({run.changes for run in runs}) == len(runs)
+    assert len({run.experiment for run in runs}) == len({(run.row, run.changes) for run in runs}) == len(runs)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("row: bootstrap-500-2280-stable", "row: bce-500", "row is bce-500; allowed: a bootstrapping row of rows.yaml"),
+        ("{row: bce-500,", "{row: bce-501,", "runs.masks: row is bce-501; allowed: bce-2780, "),
+        (
+            "row: bootstrap-500-2280-stable",
+            "row: bce-500",
+            "runs.no-bound: overrides change a recipe, and bce-500 has none",
+        ),
         ("{pp: 100}", "{pp: 0}", "runs.pp-100.pp: input should be greater than or equal to 1"),
         ("overrides: {prior: 0.0}}", "overrides: {priro: 0.0}}", "priro: extra inputs are not permitted"),
     ],
@@ -95,6 +100,20 @@ def test_a_grid_that_makes_no_sense_is_refused(root, old, new, message):
         ablation.grid(params.load(root), ablation.load(root), "camvid")
     assert str(error.value).startswith("ablation.yaml: ")
     assert message in str(error.value)
+
+
+def test_a_part_of_the_grid_can_be_chosen(root):
+    runs = ablation.grid(params.load(root), ablation.load(root), "camvid")
+    chosen = ablation.only(runs, ["full", "base"])
+    assert [(run.variant, run.row, run.seed) for run in chosen] == [
+        ("full", "bce-2780", 0),
+        ("base", "bootstrap-500-2280-stable", 0),
+        ("full", "bce-2780", 1),
+        ("full", "bce-2780", 2),
+        ("full", "bce-2780", 3),
+    ]
+    with pytest.raises(UserError, match=r"^--only fool: no such entry of ablation.yaml; allowed: .*base.*full"):
+        ablation.only(runs, ["fool"])
 
 
 def test_an_unknown_dataset_is_refused_before_anything_is_queued(root):
