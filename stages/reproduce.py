@@ -56,11 +56,11 @@ def reproduce(root: Path) -> int:
     return process.wait()
 
 
-def dvc(root: Path, *arguments: str) -> subprocess.Popen[str]:
+def dvc(root: Path, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start dvc in `root`, with this interpreter's programs first in the search path, so that `python` is this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.Popen(command, cwd=root, env=os.environ | {"PATH": path}, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=root, env=os.environ | {"PATH": path}, stdout=stdout, text=True)
 
 
 def told(lines: Iterable[str], n: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ an interrupted study loses no more than what was running. The experiments keep t
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from stages.reproduce import dvc
 
 NAME = "ablation.yaml"
 POLL_SECONDS = 5.0
+PATIENCE = 24  # polls without a worker; a busy machine may answer late
 ENDED = ("Success", "Failed")
 
 
@@ -139,11 +141,11 @@ def study(root: Path, runs: list[Run], jobs: int) -> None:
     """Queue what has no result yet, and keep each result as it comes.
 
     Raises:
-        UserError: a run failed; the others are kept.
+        UserError: a run failed, the others are kept; or dvc's workers have ended before the queue.
     """
     missing = [run for run in runs if not run.file(root).exists()]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are there", flush=True)
-    states = queue_states(root)
+    states, _ = queue_states(root)
     for run in missing:
         state = states.get(run.experiment)
         if state == "Failed":
@@ -155,9 +157,11 @@ def study(root: Path, runs: list[Run], jobs: int) -> None:
     if jobs > 1:  # threads of several trainings would wait for each other
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     if waiting:
-        _dvc(root, "queue", "start", "--jobs", str(jobs))
+        _start_workers(root, jobs)
+    silent = 0
     while waiting:
-        states = queue_states(root)
+        states, workers = queue_states(root)
+        silent = 0 if workers else silent + 1
         for run in [run for run in waiting if states.get(run.experiment) in ENDED]:
             waiting.remove(run)
             if states[run.experiment] == "Success":
@@ -165,22 +169,35 @@ def study(root: Path, runs: list[Run], jobs: int) -> None:
                 print(f"{run.experiment}: kept, {len(waiting)} to go", flush=True)
             else:
                 failed.append(run.experiment)
+        if waiting and silent > PATIENCE:
+            raise UserError(
+                f"dvc's workers are gone, {len(waiting)} runs to go: run this again, "
+                "after `dvc queue kill` for what `dvc queue status` still calls running"
+            )
         if waiting:
             time.sleep(POLL_SECONDS)
     if failed:
         raise UserError(f"{', '.join(failed)} failed: `dvc queue logs {failed[0]}` says why")
 
 
-def queue_states(root: Path) -> dict[str, str]:
-    """The state of each named task in DVC's queue: Queued, Running, Success, Failed."""
-    states = {}
+def queue_states(root: Path) -> tuple[dict[str, str], int]:
+    """The state of each named task in DVC's queue (Queued, Running, Success, Failed), and the number of workers."""
+    states, workers = {}, 0
     for line in _dvc(root, "queue", "status").splitlines():
         words = line.split()
         name = next((word for word in words if word.startswith("ablation-")), None)
         state = next((word for word in words if word in (*ENDED, "Queued", "Running")), None)
         if name and state:
             states[name] = state
-    return states
+        if counts := re.match(r"Worker status: (\d+) active, (\d+) idle", line):
+            workers = int(counts[1]) + int(counts[2])
+    return states, workers
+
+
+def _start_workers(root: Path, jobs: int) -> None:
+    """The workers outlive `dvc queue start`, and would hold a pipe to it open until the last run has ended."""
+    if dvc(root, "queue", "start", "--jobs", str(jobs), stdout=subprocess.DEVNULL).wait():
+        raise UserError("dvc queue start failed")
 
 
 def keep(root: Path, run: Run) -> None:
