@@ -21,8 +21,8 @@ def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> di
         steps: numbers of finished steps. auroc: in [0, 1], of the log variance for wrong labels.
         variance_right, variance_wrong: geometric mean of sigma^2 over rightly and wrongly labelled pixels, logit^2.
         flipped_right, flipped_wrong: percent of them whose target was changed.
-        target: {precision, recall, iou}, percent, of the bootstrapped targets' foreground against the masks, and
-        box: the same for the unchanged box targets: three numbers, of the followed pixels.
+        output, target: {precision, recall, iou}, percent, of the output's and of the bootstrapped targets' foreground
+            against the masks, and box: the same for the unchanged box targets: three numbers, of the followed pixels.
         Rows without variance lack auroc and the variances, rows without bootstrapping flipped_* and target.
     """
     if not len(trace["pixels"]):
@@ -35,6 +35,7 @@ def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> di
     truth, given = truth[known], given[known]
     wrong = truth != given
     found = {"steps": trace["steps"].tolist(), "box": _agreement(given, truth)}
+    found["output"] = _agreements(trace["output"][:, known], truth)
     if "log_variance" in trace:
         log_variances = trace["log_variance"][:, known].astype(np.float32)
         tables = (doubt_table(torch.from_numpy(s), torch.from_numpy(wrong)) for s in log_variances)
@@ -45,9 +46,14 @@ def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> di
         targets = trace["target"][:, known]
         found["flipped_right"] = [_percent((t != given)[~wrong]) for t in targets]
         found["flipped_wrong"] = [_percent((t != given)[wrong]) for t in targets]
-        agreements = [_agreement(t, truth) for t in targets]
-        found["target"] = {key: [agreement[key] for agreement in agreements] for key in ("precision", "recall", "iou")}
+        found["target"] = _agreements(targets, truth)
     return found
+
+
+def _agreements(moments: np.ndarray, truth: np.ndarray) -> dict[str, list[float | None]]:
+    """The agreement of each moment's labels, as lists."""
+    found = [_agreement(labels, truth) for labels in moments]
+    return {key: [agreement[key] for agreement in found] for key in ("precision", "recall", "iou")}
 
 
 def _agreement(target: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:

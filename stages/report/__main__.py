@@ -10,11 +10,12 @@ from stages.params import Settings, UserError
 from stages.report import index, pages, paper, runner
 from stages.style import dataset_title
 
-NOTEBOOKS = (*index.FIGURES, "tables")
+NOTEBOOKS = (*index.FIGURES, "collapse", "tables")
 READS = {
     **dict.fromkeys(("figure2", "figure3", "figure5", "figure6"), ("dataset", "seed")),
     "figure1": (),
     "figure4": ("tau", "temperature"),
+    "collapse": ("dataset", "seed", "tau", "temperature", "pp_chance"),
     "tables": (),
 }
 """The parameters that each notebook takes; `tables` reads params.yaml itself, since it needs all of it."""
@@ -35,8 +36,8 @@ def report_notebook(name: str, root: Path) -> None:
     reports.mkdir(exist_ok=True)
     nbformat.write(notebook, reports / f"{name}.ipynb")
     (reports / f"{name}.html").write_text(_page(name, notebook, settings, root), encoding="utf-8")
-    for png, _ in shown:
-        (reports / f"{name}.png").write_bytes(png)
+    if name != "collapse":
+        (reports / f"{name}.png").write_bytes(shown[0][0])
 
 
 def _parameters(name: str, settings: Settings) -> dict[str, object]:
@@ -46,8 +47,9 @@ def _parameters(name: str, settings: Settings) -> dict[str, object]:
 
 def _page(name: str, notebook: nbformat.NotebookNode, settings: Settings, root: Path) -> str:
     printed = paper.load(root)
-    title = f"Figure {name[-1]}: {printed.figures[name].title}" if name in index.FIGURES else "Tables 1–3"
-    if "tau" in READS[name] or name == "figure1":
+    titles = {figure: f"Figure {figure[-1]}: {printed.figures[figure].title}" for figure in index.FIGURES}
+    title = (titles | {"collapse": "Why the literal loss collapses", "tables": "Tables 1–3"})[name]
+    if name in ("figure1", "figure4"):
         return pages.notebook_page(notebook, title, "from the loss functions, no data")
     dataset = dataset_title(settings.params.dataset)
     kicker = dataset if name == "tables" else f"{dataset} · seed {settings.params.seeds[0]}"

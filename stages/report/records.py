@@ -107,15 +107,16 @@ class Result:
 
 
 def results(settings: Settings, root: Path = ROOT) -> dict[str, Result]:
-    """The results of every row, in the order of rows.yaml.
+    """The results of every row, in the order of rows.yaml; raises as `result` does."""
+    return {row: result(row, settings.params.dataset, root) for row in settings.order}
+
+
+def result(row: str, dataset: str, root: Path = ROOT) -> Result:
+    """The results of one row.
 
     Raises:
-        UserError: a file is missing, was made on another dataset than params.yaml names, or holds no run.
+        UserError: the file is missing, was made on another dataset, or holds no run.
     """
-    return {row: _result(row, settings.params.dataset, root) for row in settings.order}
-
-
-def _result(row: str, dataset: str, root: Path) -> Result:
     path = paths.result(row, root)
     data = read_json(path, "gather", root)
     if data.get("dataset") != dataset:

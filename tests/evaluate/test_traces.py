@@ -29,6 +29,7 @@ SPLIT = Split(
 
 def trace(**maps):
     followed = {"steps": np.array([5, 10]), "images": np.array([1]), "pixels": np.arange(6)}
+    followed["output"] = np.zeros((2, 6), np.uint8)
     return followed | {name: np.array(value) for name, value in maps.items()}
 
 
@@ -60,8 +61,12 @@ def test_variances_by_kind_of_pixel():
     assert "target" not in found
 
 
-def test_a_row_without_variance_has_its_boxes_alone():
-    assert set(trace_metrics(trace(output=np.zeros((2, 6), np.uint8)), SPLIT, PLAIN)) == {"steps", "box"}
+def test_a_row_without_variance_has_its_boxes_and_outputs_alone():
+    found = trace_metrics(trace(output=np.array([[0] * 6, [1, 1, 0, 1, 0, 1]], np.uint8)), SPLIT, PLAIN)
+    assert set(found) == {"steps", "box", "output"}
+    assert found["output"]["precision"] == [None, pytest.approx(200 / 3)]  # no output, no precision
+    assert found["output"]["recall"] == pytest.approx([0.0, 200 / 3])
+    assert found["output"]["iou"] == pytest.approx([0.0, 50.0])
 
 
 def test_a_row_without_boxes_has_none():

@@ -117,17 +117,22 @@ def use_stubs(clone: Clone) -> None:
     shutil.copy(Path(stub.__file__), clone.path / "stub.py")
     yaml, path = YAML(typ="safe"), clone.path / "dvc.yaml"
     pipeline = yaml.load(path)
+    read = [dep for stage in pipeline["stages"].values() for dep in stage["deps"]]
     for name, stage in pipeline["stages"].items():
         if name != "validate":
-            stage["cmd"] = stub_command(stage)
+            stage["cmd"] = stub_command(stage, read)
     yaml.dump(pipeline, path)
     clone.commit()
 
 
-def stub_command(stage: dict[str, Any]) -> str:
-    """The stub's command line for a stage, with dvc.yaml's `${...}` left for dvc to resolve."""
+def stub_command(stage: dict[str, Any], read: list[str]) -> str:
+    """The stub's command line for a stage, with dvc.yaml's `${...}` left for dvc to resolve.
+
+    `read`: the deps of all stages; of a folder that the stage writes, the files that others read are written too.
+    """
     params = [(file, key) for file, keys in declared_params(stage).items() for key in keys]
     outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"] + stage.get("metrics", [])]
+    outs += [dep for dep in read if any(dep.startswith(f"{out}/") and Path(dep).suffix for out in outs)]
     words = [f"--param={file}:{key}" for file, key in params]
     words += [f"--dep={dep}" for dep in stage["deps"]]
     return " ".join(["python", "stub.py", *words, *(f"--out={out}" for out in outs)])

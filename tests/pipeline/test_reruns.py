@@ -36,7 +36,7 @@ def consequences(rows: list[str]) -> set[str]:
     """All that re-runs when these rows are trained anew."""
     stages = {stage for row in rows for stage in (training(row), evaluation(row))}
     figures = {figure for figure, drawn in FIGURE_ROWS.items() if set(drawn) & set(rows)}
-    return stages | figures | ({"gather", "tables", "report"} if rows else set())
+    return stages | figures | ({"gather", "collapse", "tables", "report"} if rows else set())
 
 
 def readers(lock: dict[str, Any], file: str, key: str) -> set[str]:
@@ -96,7 +96,7 @@ PARAMS = {
     "batch_size": (ROWS, {"report"}),
     "steps": (ROWS, {"report"}),
     "learning_rate": (ROWS, {"report"}),
-    "seeds": ([], {"gather", "tables", "report"}),
+    "seeds": ([], {"gather", "collapse", "tables", "report"}),
     "device": ([], set()),
 }
 
@@ -123,7 +123,7 @@ def test_a_profiles_sections_re_run_what_reads_them(lock: dict[str, Any]) -> Non
 
 
 def test_the_order_of_the_report_retrains_nothing(lock: dict[str, Any]) -> None:
-    assert reruns(lock, "rows.yaml", "order") == {"gather", "tables", "report"}
+    assert reruns(lock, "rows.yaml", "order") == {"gather", "collapse", "tables", "report"}
     assert not readers(lock, "rows.yaml", "trains")
 
 

@@ -154,6 +154,7 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
         return found
     bad = row.recipe == "paper"
     found["trace"] = {"steps": list(STEPS), "box": {"precision": 70.0, "recall": 100.0, "iou": 70.0}}
+    found["trace"]["output"] = {key: [10.0, 50.0, 4.0 if bad else 75.0] for key in ("precision", "recall", "iou")}
     if row.loss in UNCERTAIN:
         found |= {"auroc": 0.45 if bad else 0.85, "edge_ratio": 1.5}
         found["trace"] |= {"auroc": [0.5, 0.6, found["auroc"]], "variance_right": [1.0, 1.0, 9.0 if bad else 0.5]}
@@ -162,6 +163,7 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
         found["trace"] |= {"flipped_right": [0, 20, 95.0 if bad else 5.0], "flipped_wrong": [0, 40.0, 60.0]}
         found["trace"]["target"] = {key: [70.0, 74.0, 5.0 if bad else 80.0] for key in ("precision", "recall", "iou")}
         found["resolutions"] = {"name": row.recipe, "pp_only": 0.0 if bad else 0.3}
+        found["settings"] = {"tau": 2.5}
     return found
 
 

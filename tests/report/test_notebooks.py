@@ -121,6 +121,13 @@ def test_the_other_figures_reports_are_the_same_bytes_again(project: Path, name:
     assert set(reports_twice(project, name)) == {f"{name}.ipynb", f"{name}.html", f"{name}.png"}
 
 
+@pytest.mark.slow
+def test_the_collapse_is_the_same_bytes_again_and_shows_three_pictures(project: Path):
+    files = reports_twice(project, "collapse")
+    assert set(files) == {"collapse.ipynb", "collapse.html"}
+    assert files["collapse.html"].count(b"<img") == 3
+
+
 def test_a_missing_input_ends_the_command_with_one_line(project: Path):
     (project / "results" / "ce-500.json").unlink()
     command = [sys.executable, "-m", "stages.report", "index"]
