@@ -289,7 +289,7 @@ def test_lists_name_rows_once_and_known(root: Path) -> None:
             "and not with `official`",
         ),
         (
-            r"^      schedule: one_cycle",
+            r"^      schedule: polynomial",
             "      schedule: cosine",
             'profiles.synthetic.train.schedule is "cosine"; allow',
         ),

@@ -32,7 +32,7 @@ class Variant:
     auroc: Measured | None
 
     def collapsed(self, full: float) -> int:
-        """How many of its trainings collapsed: car IoU under half of `full`, or over 30 % of true foreground flipped."""
+        """How many trainings collapsed: car IoU under half of `full`, or over 30 % of true foreground flipped."""
         flipped = self.foreground.values if self.foreground else (0.0,) * self.iou.n
         return sum(
             iou < full / 2 or share > FLIPPED_FOREGROUND for iou, share in zip(self.iou.values, flipped, strict=True)
@@ -52,7 +52,8 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
         for file in sorted(folder.glob("*.json")):
             run = read_json(file, STAGE, root)
             runs.setdefault(run["variant"], []).append(run)
-        found[folder.name] = {name: _variant(name, trained) for name, trained in runs.items() if trained}
+        if any(runs.values()):
+            found[folder.name] = {name: _variant(name, trained) for name, trained in runs.items() if trained}
     return found
 
 
@@ -68,7 +69,16 @@ def _variant(name: str, runs: Sequence[Mapping[str, Any]]) -> Variant:
 def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
     """The variants of a dataset, one line each."""
     full = variants[FULL].iou.mean
-    names = ("Variant", "n", "car IoU", "of full", "foreground flipped", "background flipped", "AUROC of σ²", "collapsed")
+    names = (
+        "Variant",
+        "n",
+        "car IoU",
+        "of full",
+        "foreground flipped",
+        "background flipped",
+        "AUROC of σ²",
+        "collapsed",
+    )
     body, records = [], []
     for variant in variants.values():
         dead = variant.collapsed(full)
@@ -82,8 +92,8 @@ def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
         f"ablation-{dataset}",
         f"The ablation on {style.dataset_title(dataset)}",
         "Trained on four fifths of the training images, judged on the last fifth; ablation.yaml says what each variant "
-        "changes. Percent, mean ± standard deviation over n seeds. Flipped: shares of the box pixels that training ends "
-        "with; collapsed: car IoU under half of full supervision’s, or over 30 % of true foreground flipped.",
+        "changes. Percent, mean ± standard deviation over n seeds. Flipped: of the box pixels, when training ends; "
+        "collapsed: car IoU under half of full supervision’s, or over 30 % of true foreground flipped.",
         [[Cell(name, "text" if name == "Variant" else "ours", header=True) for name in names]],
         body,
         (),

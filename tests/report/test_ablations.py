@@ -1,0 +1,80 @@
+"""The ablation's summary: constructed results, whose numbers can be told by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.params import UserError
+from stages.paths import ROOT
+from stages.report import ablations
+
+
+def write(root: Path, variant: str, seed: int, iou: float, flipped: tuple[float, float] | None = None) -> None:
+    trace = None
+    if flipped:
+        right, wrong = flipped
+        trace = {"flipped_right": [0.0, right], "flipped_wrong": [0.0, wrong], "auroc": [0.5, 0.75]}
+    file = root / "reference" / "ablation" / "synthetic" / f"{variant}-{seed}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    run = {"variant": variant, "row": "bootstrap-500-2280-stable", "iou": {"car": iou}, "trace": trace}
+    file.write_text(json.dumps(run))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "ablation.yaml").write_text((ROOT / "ablation.yaml").read_text())
+    write(tmp_path, "full", 0, 60.0)
+    write(tmp_path, "full", 1, 64.0)
+    write(tmp_path, "tau-1", 0, 62.0, (31.0, 50.0))
+    write(tmp_path, "base", 0, 62.0, (10.0, 40.0))
+    write(tmp_path, "base", 1, 60.0, (20.0, 44.0))
+    write(tmp_path, "bare", 0, 30.9, (5.0, 10.0))
+    return tmp_path
+
+
+def test_variants_keep_the_grids_order_and_the_means_of_their_seeds(root):
+    found = ablations.load(root)["synthetic"]
+    assert list(found) == ["full", "base", "tau-1", "bare"]
+    assert found["full"].foreground is None
+    assert found["base"].iou.mean == 61.0
+    assert found["base"].foreground.mean == 15.0
+    assert found["base"].background.mean == 42.0
+    assert found["base"].auroc.mean == 0.75
+
+
+def test_a_collapse_is_half_of_full_supervision_or_a_third_of_the_foreground(root):
+    found = ablations.load(root)["synthetic"]
+    assert {name: variant.collapsed(62.0) for name, variant in found.items()} == {
+        "full": 0, "base": 0, "tau-1": 1, "bare": 1
+    }  # fmt: skip
+
+
+def test_the_table_says_it(root):
+    table = ablations.table("synthetic", ablations.load(root)["synthetic"])
+    lines = {line[0].text: [cell.text for cell in line[1:]] for line in table.body}
+    assert lines["base"] == ["2", "61.00 ± 1.41", "98.4 %", "15.00 ± 7.07", "42.00 ± 2.83", "0.75 ± 0.00", ""]
+    assert lines["tau-1"][-1] == "1 of 1"
+    assert lines["full"][3:] == ["–", "–", "–", ""]
+    assert len(table.records) == 6
+
+
+def test_the_picture_has_a_dot_for_each_training_and_names_the_dead(root):
+    picture = ablations.picture(ablations.load(root))
+    (axes,) = picture.figure.axes
+    dots = sorted(x for line in axes.get_lines() if line.get_marker() == "o" for x in line.get_xdata())
+    assert dots == [30.9, 60.0, 60.0, 62.0, 62.0, 64.0]
+    assert "tau-1 on synthetic, bare on synthetic" in picture.alt
+    assert picture.png().startswith(b"\x89PNG")
+
+
+def test_without_trainings_there_is_nothing(root):
+    for file in (root / "reference" / "ablation" / "synthetic").iterdir():
+        file.unlink()
+    assert ablations.load(root) == {}
+
+
+def test_a_broken_result_is_one_line(root):
+    (root / "reference" / "ablation" / "synthetic" / "full-0.json").write_text("{")
+    with pytest.raises(UserError, match=r"^reference/ablation/synthetic/full-0\.json is not JSON"):
+        ablations.load(root)
