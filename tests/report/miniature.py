@@ -18,7 +18,7 @@ from stages.report import paper
 from stages.train.objectives import UNCERTAIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COPIED = ("params.yaml", "rows.yaml", "datasets.yaml", "paper.yaml")
+COPIED = ("params.yaml", "rows.yaml", "datasets.yaml", "paper.yaml", "ablation.yaml")
 SIZE = (48, 24)  # width, height
 COUNTS = {"train": 12, "val": 8}
 K = 6
@@ -42,6 +42,9 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
     pack(paths.packed("synthetic", root), size)
     for name in settings.order:
         write_result(root, settings, name, seeds)
+    for variant, car in (("full", 70.0), ("base", 68.0), ("bare", 4.0)):
+        run = {"variant": variant, "row": variant, "iou": {"car": car}, "trace": None}
+        write_json(root / "reference" / "ablation" / "synthetic" / f"{variant}-0.json", run)
     for name in ("regression-0-2780", "regression-all-500-2280"):
         write_validation_run(root, name)
     for name in ("bootstrap-500-2280", "ce-bootstrap-500-2280"):
