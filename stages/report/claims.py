@@ -1,7 +1,9 @@
 """The ledger: what the paper says, judged by the trained rows, with error bars over seeds.
 
 paper.yaml lists the claims; each is a measure of one or two rows, and a threshold. Where a measure takes two rows, they
-are paired by seed. A verdict needs the whole 95 % interval of the measure on one side of the threshold.
+are paired by seed. A verdict needs the whole 95 % interval of the measure on one side of the threshold. A claim about
+something that rows.yaml does not train (another threshold, other samples) is judged by the committed trainings of
+finals.yaml alone, so that what is compared was trained in one setting.
 """
 
 import math
@@ -67,11 +69,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim, what the paper has for it, and each recipe's verdict."""
+    """A claim, what the paper has for it, and each recipe's verdict.
+
+    `results`: what it was judged by. `committed`: whether that was trained earlier, see `records.finals`.
+    """
 
     claim: Claim
     paper: str
     verdicts: Sequence[Verdict]
+    results: Mapping[str, Result]
+    committed: bool = False
 
 
 # ---- measures: a number from one run of each row, or None -----------------------------------------------------------
@@ -123,6 +130,11 @@ def _labels_gain(runs: Runs, _: str) -> float | None:
     return None if None in (last, given) else last - given
 
 
+def _foreground_flipped(runs: Runs, _: str) -> float | None:
+    flipped = (runs[0].get("trace") or {}).get("flipped_right")
+    return flipped[-1] if flipped else None
+
+
 MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
     "iou_difference": _difference,
     "iou_share": _share,
@@ -132,6 +144,7 @@ MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
     "edge_ratio": lambda runs, _: runs[0].get("edge_ratio"),
     "early_auroc": _early_auroc,
     "labels_gain": _labels_gain,
+    "foreground_flipped": _foreground_flipped,
 }
 
 
@@ -189,9 +202,30 @@ def _seeds_needed(check: Check, found: Effect) -> str:
     return f"About {needed} seeds, if mean and spread stay."
 
 
-def findings(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> list[Finding]:
-    """Each claim with the paper's own value and a verdict for each recipe that was trained."""
-    return [Finding(claim, printed(claim, paper), _verdicts(claim, settings, results)) for claim in paper.claims]
+def findings(
+    paper: Paper, settings: Settings, results: Mapping[str, Result], finals: Mapping[str, Result]
+) -> list[Finding]:
+    """Each claim with the paper's own value and a verdict for each recipe that was trained.
+
+    Args:
+        results: of every row of rows.yaml. finals: the committed trainings of finals.yaml on the same dataset.
+    """
+    found = []
+    for claim in paper.claims:
+        committed = any(row not in settings.rows for row in claim.check.rows)
+        source = finals if committed else results
+        by_recipe = {
+            row: _committed_variants(row, finals) if committed else variants(row, settings, results)
+            for row in claim.check.rows
+        }
+        found.append(Finding(claim, printed(claim, paper), _verdicts(claim, by_recipe), source, committed))
+    return found
+
+
+def _committed_variants(name: str, finals: Mapping[str, Result]) -> dict[str | None, Result]:
+    """As `tables.variants`, of committed trainings."""
+    by_recipe = ((result.runs[0]["recipe"], result) for result in finals.values())
+    return {recipe: result for recipe, result in by_recipe if result.row in (name, f"{name}-{recipe}")}
 
 
 def printed(claim: Claim, paper: Paper) -> str:
@@ -206,15 +240,15 @@ def printed(claim: Claim, paper: Paper) -> str:
     return f"{first - second:+.2f} ({first:g} against {second:g})"
 
 
-def _verdicts(claim: Claim, settings: Settings, results: Mapping[str, Result]) -> list[Verdict]:
-    by_recipe = {row: variants(row, settings, results) for row in claim.check.rows}
+def _verdicts(claim: Claim, by_recipe: Mapping[str, Mapping[str | None, Result]]) -> list[Verdict]:
+    """A verdict for each recipe; `by_recipe`: the results of each of the claim's rows by recipe."""
     recipes = list(dict.fromkeys(recipe for ours in by_recipe.values() for recipe in ours if recipe)) or [None]
     verdicts = []
     for recipe in recipes:
         chosen = [ours.get(recipe, ours.get(None)) for ours in by_recipe.values()]
         if None in chosen:
-            missing = ", ".join(row for row, ours in by_recipe.items() if not ours)
-            asked = f"Runs of {missing}, which is no row here." if missing else ""
+            missing = ", ".join(row for row, ours in by_recipe.items() if not {recipe, None} & set(ours))
+            asked = f"Trainings of {missing}: `python -m stages.study finals` makes them."
             verdicts.append(Verdict(recipe, UNDECIDED, claim.check.rows, None, asked))
         else:
             word, found, decide = judge(claim.check, chosen)

@@ -346,7 +346,8 @@ def _basins(axes: Axes, pixel: Pixel, law: Law) -> None:
     mean, variance = _grid(law, *GRID)
     foreground = fate(mean, variance, pixel, law)
     colours = ListedColormap([_tint(colour) for colour in FATES.values()])
-    axes.pcolormesh(mean, variance, foreground, cmap=colours, vmin=0, vmax=1, shading="nearest", rasterized=True)
+    plane = (x.numpy() for x in (mean, variance, foreground))
+    axes.pcolormesh(*plane, cmap=colours, vmin=0, vmax=1, shading="nearest", rasterized=True)
 
 
 def _tint(colour: str) -> tuple[float, ...]:
@@ -361,8 +362,8 @@ def _arrows(axes: Axes, pixel: Pixel, law: Law) -> None:
     along = velocity(mean, _raw(variance, law.recipe), pixel, law)
     x, y = along[0] / np.ptp(MEANS), along[1] / np.log(VARIANCES[1] / VARIANCES[0])  # in widths and heights
     length = torch.hypot(x, y)
-    x, y = ((part / length).numpy() for part in (x, y))
-    axes.quiver(mean, variance, x, y, color=style.MUTED, scale=19, width=0.005, headwidth=4.5, pivot="mid")
+    arrows = (part.numpy() for part in (mean, variance, x / length, y / length))
+    axes.quiver(*arrows, color=style.MUTED, scale=19, width=0.005, headwidth=4.5, pivot="mid")
 
 
 def _walk(axes: Axes, mean: float, variance: float, pixel: Pixel, law: Law) -> None:

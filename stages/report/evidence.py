@@ -31,12 +31,12 @@ BY_MEASURE = {
 """Which curves are the evidence for a measure; the others are judged at the end of training alone."""
 
 
-def claim_page(finding: Finding, results: Mapping[str, Result], dataset: str) -> str:
+def claim_page(finding: Finding, dataset: str) -> str:
     """The HTML page of one claim, self-contained but for its links to the report's other pages."""
     title = style.dataset_title(dataset)
     drawn = [effect_picture(finding, dataset)]
     drawn += [
-        curves_picture(verdict, results, BY_MEASURE[finding.claim.check.measure], dataset)
+        curves_picture(verdict, finding.results, BY_MEASURE[finding.claim.check.measure], dataset)
         for verdict in finding.verdicts
         if finding.claim.check.measure in BY_MEASURE and verdict.effect
     ]
@@ -47,7 +47,7 @@ def claim_page(finding: Finding, results: Mapping[str, Result], dataset: str) ->
         finding=finding,
         recipe_names=tables.RECIPE_NAMES,
         pictures=[(pages.data_uri(picture.png()), picture.alt) for picture in drawn if picture],
-        table=Markup(seeds_table(finding, results, title).html()),
+        table=Markup(seeds_table(finding, title).html()),
         figures=[(text, page) for text, page in FIGURES.items() if text in finding.claim.place],
     )
 
@@ -134,9 +134,9 @@ def _draw_curve(axes: Axes, traces: Sequence[Mapping], curve: str) -> None:
         axes.legend(frameon=False)
 
 
-def seeds_table(finding: Finding, results: Mapping[str, Result], dataset: str) -> Table:
+def seeds_table(finding: Finding, dataset: str) -> Table:
     """IoU of every row that the claim asks about, by seed."""
-    label = finding.claim.check.label
+    label, results = finding.claim.check.label, finding.results
     rows = list(dict.fromkeys(row for verdict in finding.verdicts for row in verdict.rows if row in results))
     seeds = sorted({seed for row in rows for seed in results[row].seeds})
     head = [Cell("Row", "text", header=True), *(Cell(f"seed {seed}", header=True) for seed in seeds)]

@@ -13,7 +13,7 @@ from stages.params import PAPER_IMAGES, Settings, UserError
 from stages.paths import ROOT
 from stages.report import claims, evidence, pages, paper, runner, tables
 from stages.report.paper import Paper
-from stages.report.records import Result, read_json, results
+from stages.report.records import Result, finals, read_json, results
 from stages.report.tables import RECIPE_NAMES
 from stages.style import CLASS_COLOURS, CLASSES, dataset_title
 
@@ -44,7 +44,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
     settings, printed = params.load(root), paper.load(root)
     measured = results(settings, root)
     dataset = settings.params.dataset
-    found = claims.findings(printed, settings, measured)
+    found = claims.findings(printed, settings, measured, finals(dataset, root))
     others = tables.other_rows(printed, settings, measured)
     page = pages.render(
         "index.html",
@@ -72,7 +72,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         scaled=scaled,
         rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
     )
-    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, measured, dataset) for f in found}
+    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, dataset) for f in found}
     return {"index.html": page} | evidences
 
 

@@ -75,6 +75,7 @@ MEASURES = {
     "early_auroc": (1, "AUROC of σ² for wrong box pixels, a tenth into the box training"),
     "edge_ratio": (1, "times σ² at the edges of boxes over the rest of them"),
     "labels_gain": (1, "points of IoU that the labels gained"),
+    "foreground_flipped": (1, "% of true foreground flipped when training ends"),
 }
 """What a claim can be judged by (see claims.py): the number of rows that it takes, and its unit."""
 

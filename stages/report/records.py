@@ -126,3 +126,16 @@ def result(row: str, dataset: str, root: Path = ROOT) -> Result:
     if not data.get("runs"):
         raise UserError(f"{_shown(path, root)} holds no run: `dvc repro gather`")
     return Result(row, tuple(data["runs"]))
+
+
+def finals(dataset: str, root: Path = ROOT) -> dict[str, Result]:
+    """The committed trainings of finals.yaml on a dataset, by entry; {} without any.
+
+    Raises:
+        UserError: a file is no JSON.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for file in sorted((root / "reference" / "finals" / dataset).glob("*.json")):
+        run = read_json(file, "report", root)
+        found.setdefault(run["variant"], []).append(run)
+    return {name: Result(name, tuple(sorted(runs, key=lambda run: run["seed"]))) for name, runs in found.items()}

@@ -1,22 +1,23 @@
-"""`python -m stages.study camvid --jobs 2` runs what is missing of ablation.yaml's grid on a dataset."""
+"""`python -m stages.study ablation camvid --jobs 2` runs what is missing of a grid's trainings on a dataset."""
 
 import argparse
 
 from stages import params, paths
-from stages.study import ablation
+from stages.study import grids
 
 
 def main() -> None:
     """Read the command line and run what is missing."""
     parser = argparse.ArgumentParser(prog="python -m stages.study", description=__doc__)
+    parser.add_argument("grid", choices=grids.GRIDS, help="ablation.yaml or finals.yaml")
     parser.add_argument("dataset", help="a profile of datasets.yaml")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="entries of ablation.yaml; without it, all")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="entries of the grid; without it, all")
     arguments = parser.parse_args()
-    runs = ablation.grid(params.load(), ablation.load(), arguments.dataset)
+    chosen = grids.runs(params.load(), arguments.grid, arguments.dataset)
     if arguments.only:
-        runs = ablation.only(runs, arguments.only)
-    ablation.study(paths.ROOT, runs, arguments.jobs)
+        chosen = grids.only(chosen, arguments.only)
+    grids.study(paths.ROOT, chosen, arguments.jobs)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ DIFFERENCE = Check(measure="iou_difference", rows=["a", "b"], above=0)
 
 @pytest.fixture
 def found(inputs) -> dict[str, claims.Finding]:
-    return {finding.claim.id: finding for finding in claims.findings(*inputs)}
+    return {finding.claim.id: finding for finding in claims.findings(*inputs, {})}
 
 
 # ---- the list ----
@@ -84,7 +84,7 @@ def test_rows_are_paired_by_seed_and_only_shared_seeds_count():
 def test_each_measure_by_hand():
     shape = {"iou_with_boxes": 72.0, "iou_with_masks": 60.0}
     trace = {"steps": [1, 35, 40, 100], "auroc": [0.4, 0.5, 0.7, 0.9], "box": {"iou": 66.0}}
-    trace["target"] = {"iou": [60.0, 66.0, 70.0, 75.5]}
+    trace |= {"target": {"iou": [60.0, 66.0, 70.0, 75.5]}, "flipped_right": [0.0, 9.0, 20.0, 31.5]}
     run = {"seed": 0, "iou": {"car": 60.0}, "mean_iou": 50.0, "rectangularity": shape, "auroc": 0.8, "edge_ratio": 1.5}
     run |= {"seconds": 33.0, "device": "cpu", "threads": 2, "trace": trace, "resolutions": {"pp_only": 0.3}}
     other = {"seed": 0, "iou": {"car": 48.0}, "mean_iou": 40.0, "seconds": 30.0, "device": "cpu", "threads": 2}
@@ -92,6 +92,7 @@ def test_each_measure_by_hand():
     expected = {
         "iou_difference": 12.0, "iou_share": 125.0, "time_ratio": 1.1, "boxes_over_masks": 12.0, "auroc": 0.8,
         "edge_ratio": 1.5, "early_auroc": 0.7, "labels_gain": 9.5,
+        "foreground_flipped": 31.5,
     }  # fmt: skip
     assert set(expected) == set(paper.MEASURES) == set(claims.MEASURE)
     for measure, value in expected.items():
@@ -100,6 +101,34 @@ def test_each_measure_by_hand():
         assert claims.effect(check, taken).values == pytest.approx({0: value}), measure
     mean = Check(measure="iou_difference", rows=["a", "b"], label="mean", above=0)
     assert claims.effect(mean, rows).values == {0: 10.0}
+
+
+def test_what_no_row_trains_is_judged_by_the_committed_trainings_alone(inputs):
+    def final(name: str, recipe: str, *flipped: float) -> Result:
+        runs = (
+            {"seed": i, "recipe": recipe, "iou": {}, "trace": {"flipped_right": [x]}} for i, x in enumerate(flipped)
+        )
+        return Result(name, tuple(runs))
+
+    tau_1 = "bootstrap-500-2280-tau-1"
+    trained = [
+        final(tau_1, "paper", 60.0, 61.0, 62.0),
+        final(f"{tau_1}-stable", "stable", 5.0, 6.0, 7.0),
+        final(f"{tau_1}.5-stable", "stable", 90.0, 91.0, 92.0),  # another threshold
+    ]
+    finals = {result.row: result for result in trained}
+    found = {finding.claim.id: finding for finding in claims.findings(*inputs, finals)}
+    asked = found["small-tau-collapses"]
+    assert asked.committed
+    assert asked.results is finals
+    assert [(v.recipe, v.word, v.effect.mean) for v in asked.verdicts] == [
+        ("paper", REPRODUCED, 61.0),
+        ("stable", NOT_REPRODUCED, 6.0),
+    ]
+    missing = found["more-samples"].verdicts[0]
+    assert missing.word == UNDECIDED
+    assert "ce-bootstrap-500-2280-samples-100" in missing.decide
+    assert not found["near-full"].committed
 
 
 def test_times_of_different_machines_are_not_compared():
@@ -175,7 +204,7 @@ def test_the_summary_of_several_seeds_points_nowhere(found):
     claim = found["near-full"].claim
     effect = claims.Effect({0: 99.0, 1: 98.0}, 97.0, 100.0)
     verdicts = [claims.Verdict("stable", REPRODUCED, [], effect), claims.Verdict("paper", NOT_REPRODUCED, [], effect)]
-    assert claims.summary([claims.Finding(claim, "", verdicts)]) == [
+    assert claims.summary([claims.Finding(claim, "", verdicts, {})]) == [
         "With the stable recipe, of 1 claims 1 reproduced, 0 not reproduced, 0 undecided.",
         "With the literal recipe, of 1 claims 0 reproduced, 1 not reproduced, 0 undecided.",
     ]

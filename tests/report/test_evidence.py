@@ -28,7 +28,7 @@ def built(seeded) -> dict[str, str]:
 def found(seeded) -> dict[str, claims.Finding]:
     settings = params.load(seeded)
     results = records.results(settings, seeded)
-    return {finding.claim.id: finding for finding in claims.findings(paper.load(seeded), settings, results)}
+    return {finding.claim.id: finding for finding in claims.findings(paper.load(seeded), settings, results, {})}
 
 
 def test_every_claim_has_a_page_that_the_index_links_to(built, found):

@@ -1,4 +1,4 @@
-"""The grid says what it means, and the queue runs it."""
+"""The grids say what they mean, and the queue runs them."""
 
 import json
 import shutil
@@ -13,25 +13,25 @@ from dvc.utils.hydra import apply_overrides
 from stages import params
 from stages.params import UserError
 from stages.paths import ROOT
-from stages.study import ablation
+from stages.study import grids
 from stages.train.recipes import RECIPES, recipe_of
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("params.yaml", "rows.yaml", "datasets.yaml", "ablation.yaml"):
+    for name in ("params.yaml", "rows.yaml", "datasets.yaml", "ablation.yaml", "finals.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
-def runs_of(root: Path, dataset: str = "camvid") -> dict[str, ablation.Run]:
-    chosen = ablation.load(root)
-    runs = ablation.grid(params.load(root), chosen, dataset)
+def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict[str, grids.Run]:
+    chosen = grids.load(grid, root)
+    runs = grids.runs(params.load(root), grid, dataset, root)
     assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in chosen.runs.values())
     return {run.variant: run for run in runs if run.seed == 0}
 
 
-def settings_of(root: Path, run: ablation.Run) -> params.Settings:
+def settings_of(root: Path, run: grids.Run) -> params.Settings:
     """The settings that DVC makes of a run's changes, by its own means."""
     by_file: dict[str, list[str]] = {}
     for change in run.changes:
@@ -43,19 +43,44 @@ def settings_of(root: Path, run: ablation.Run) -> params.Settings:
 
 
 @pytest.mark.parametrize("dataset", ["camvid", "synthetic", "cityscapes"])
-def test_every_run_of_the_grid_is_allowed_and_never_sees_the_evaluation_split(root, dataset):
-    for name, run in runs_of(root, dataset).items():
+@pytest.mark.parametrize("grid", grids.GRIDS)
+def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
+    for name, run in runs_of(root, grid, dataset).items():
         fresh = root / name
         fresh.mkdir()
         for file in ("params.yaml", "rows.yaml", "datasets.yaml"):
             shutil.copy(root / file, fresh / file)
         settings = settings_of(fresh, run)
-        assert settings.profile.boxes.split == "holdout", name
         assert settings.params.dataset == dataset
         assert settings.params.seeds == (0,)
         assert run.target == f"evaluate@{run.row}-0"
         recipe = recipe_of(settings.rows[run.row])
         assert recipe.smax is None or recipe.bound != "tanh" or settings.params.tau < 2.718**recipe.smax
+
+
+def test_the_ablation_never_sees_the_evaluation_split_and_the_finals_change_no_data(root):
+    for run in runs_of(root, "ablation").values():
+        assert "datasets.yaml:++profiles.camvid.boxes.split=holdout" in run.changes
+    for run in runs_of(root, "finals").values():
+        assert not any("datasets.yaml" in change for change in run.changes)
+
+
+def test_the_ablation_is_of_at_most_80_runs_besides_its_baselines(root):
+    count = 0
+    for dataset in ("synthetic", "camvid"):
+        runs = grids.runs(params.load(root), "ablation", dataset, root)
+        count += sum(run.variant not in ("full", "masks", "mixed") for run in runs)
+    assert 40 <= count <= 80
+
+
+def test_the_finals_hold_every_row_three_times_and_the_compared_ones_five_times(root):
+    settings = params.load(root)
+    runs = grids.runs(settings, "finals", "camvid", root)
+    counts = {row: [run.seed for run in runs if run.variant == row] for row in settings.order}
+    assert set(map(len, counts.values())) == {3, 5}
+    for row in ("bce-2780", "bce-500", "bootstrap-500-2280-stable", "bootstrap-100-2680-stable", "ce-2780"):
+        assert counts[row] == [0, 1, 2, 3, 4]
+    assert {run.row for run in runs} == set(settings.order)
 
 
 def test_a_variant_changes_what_it_says_and_nothing_else(root):
@@ -74,8 +99,9 @@ def test_masks_and_boxes_make_up_the_papers_pool(root):
 
 
 def test_no_two_runs_share_a_name_or_a_setting(root):
-    chosen = ablation.load(root)
-    runs = ablation.grid(params.load(root), chosen, "camvid")
+    runs = grids.runs(params.load(root), "ablation", "camvid", root) + grids.runs(
+        params.load(root), "finals", "camvid", root
+    )
     assert len({run.experiment for run in runs}) == len({(run.row, run.changes) for run in runs}) == len(runs)
 
 
@@ -97,14 +123,14 @@ def test_a_grid_that_makes_no_sense_is_refused(root, old, new, message):
     assert old in text
     (root / "ablation.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(UserError) as error:
-        ablation.grid(params.load(root), ablation.load(root), "camvid")
+        grids.runs(params.load(root), "ablation", "camvid", root)
     assert str(error.value).startswith("ablation.yaml: ")
     assert message in str(error.value)
 
 
 def test_a_part_of_the_grid_can_be_chosen(root):
-    runs = ablation.grid(params.load(root), ablation.load(root), "camvid")
-    chosen = ablation.only(runs, ["full", "base"])
+    runs = grids.runs(params.load(root), "ablation", "camvid", root)
+    chosen = grids.only(runs, ["full", "base"])
     assert [(run.variant, run.row, run.seed) for run in chosen] == [
         ("full", "bce-2780", 0),
         ("base", "bootstrap-500-2280-stable", 0),
@@ -112,13 +138,13 @@ def test_a_part_of_the_grid_can_be_chosen(root):
         ("full", "bce-2780", 2),
         ("full", "bce-2780", 3),
     ]
-    with pytest.raises(UserError, match=r"^--only fool: no such entry of ablation.yaml; allowed: .*base.*full"):
-        ablation.only(runs, ["fool"])
+    with pytest.raises(UserError, match=r"^--only fool: no such entry of the grid; allowed: .*base.*full"):
+        grids.only(runs, ["fool"])
 
 
 def test_an_unknown_dataset_is_refused_before_anything_is_queued(root):
     with pytest.raises(UserError, match=r"^dataset camvit: no such profile .* allowed: synthetic, camvid, cityscapes$"):
-        ablation.grid(params.load(root), ablation.load(root), "camvit", root)
+        grids.runs(params.load(root), "ablation", "camvit", root)
 
 
 @pytest.mark.slow
@@ -129,7 +155,7 @@ def test_the_queue_runs_what_is_missing_and_each_result_is_committed(tmp_path: P
     clone.edit("ablation.yaml", "runs", {"base": {}, "tau-1": {"set": {"tau": 1.0}}})
     clone.edit("ablation.yaml", "seeds", [0])
     clone.commit()
-    command = [sys.executable, "-m", "stages.study", "synthetic"]
+    command = [sys.executable, "-m", "stages.study", "ablation", "synthetic"]
     assert "0 of 2 runs are there" in clone.run(*command).stdout
     kept = clone.path / "reference" / "ablation" / "synthetic"
     results = {file.stem: json.loads(file.read_text()) for file in kept.iterdir()}

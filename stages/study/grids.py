@@ -1,7 +1,7 @@
-"""The grid of ablation.yaml, run through DVC's queue.
+"""A grid of trainings (ablation.yaml, finals.yaml), run through DVC's queue.
 
-Only runs without a file in reference/ablation/<dataset>/ are queued. Each result is written and committed as it comes:
-an interrupted study loses no more than what was running. The experiments keep their names (`ablation-...`) in DVC.
+Only runs without a file in reference/<grid>/<dataset>/ are queued. Each result is written and committed as it comes: an
+interrupted study loses no more than what was running. The experiments keep their names (`ablation-...`) in DVC.
 """
 
 import json
@@ -21,14 +21,17 @@ from stages.arrays import write_json
 from stages.params import Model, Overrides, Settings, UserError, read_model, read_yaml
 from stages.reproduce import dvc
 
-NAME = "ablation.yaml"
+GRIDS = ("ablation", "finals")
 POLL_SECONDS = 5.0
 PATIENCE = 24  # polls without a worker; a busy machine may answer late
 ENDED = ("Success", "Failed")
 
 
 class Variant(Model):
-    """One entry of `runs`: what differs from the grid's row and seeds, and from the default setting."""
+    """One entry of `runs`: what differs from the grid's seeds, and from the default setting.
+
+    Without a row, it is of the row that has the entry's name, or else of the grid's row.
+    """
 
     row: str | None = None
     seeds: list[int] | None = Field(None, min_length=1)
@@ -39,18 +42,19 @@ class Variant(Model):
 
 
 class Grid(Model):
-    """ablation.yaml."""
+    """A grid's file. With `val_share`, that share of the training images is held out, and judged on."""
 
     row: str
-    val_share: float = Field(gt=0, lt=1)
+    val_share: float | None = Field(None, gt=0, lt=1)
     seeds: list[int] = Field(min_length=1)
     runs: dict[str, Variant] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of the grid."""
+    """One training of a grid."""
 
+    grid: str
     dataset: str
     variant: str
     seed: int
@@ -61,7 +65,7 @@ class Run:
     @property
     def experiment(self) -> str:
         """Its name in DVC."""
-        return f"ablation-{self.dataset}-{self.variant}-{self.seed}".replace(".", "_")
+        return f"{self.grid}-{self.dataset}-{self.variant}-{self.seed}".replace(".", "_")
 
     @property
     def target(self) -> str:
@@ -70,45 +74,47 @@ class Run:
 
     def file(self, root: Path) -> Path:
         """Where its result is kept."""
-        return root / "reference" / "ablation" / self.dataset / f"{self.variant}-{self.seed}.json"
+        return root / "reference" / self.grid / self.dataset / f"{self.variant}-{self.seed}.json"
 
 
-def load(root: Path = paths.ROOT) -> Grid:
-    """Read ablation.yaml.
+def load(name: str, root: Path = paths.ROOT) -> Grid:
+    """Read `<name>.yaml`.
 
     Raises:
         UserError: it is missing, no YAML, or says something that is not allowed.
     """
-    return read_model(root / NAME, Grid)
+    return read_model(root / f"{name}.yaml", Grid)
 
 
-def grid(settings: Settings, chosen: Grid, dataset: str, root: Path = paths.ROOT) -> list[Run]:
-    """Every run of the grid on one dataset.
+def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -> list[Run]:
+    """Every run of a grid on one dataset.
 
     Raises:
-        UserError: no such dataset, row, or no override of that row.
+        UserError: the grid's file is missing or broken; no such dataset, row, or no override of that row.
     """
-    datasets = read_yaml(root / "datasets.yaml")["profiles"]
+    grid, datasets = load(name, root), read_yaml(root / "datasets.yaml")["profiles"]
     if dataset not in datasets:
         raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
-    runs = []
-    for name, variant in chosen.runs.items():
-        row = variant.row or chosen.row
+    found = []
+    for entry, variant in grid.runs.items():
+        row = variant.row or (entry if entry in settings.rows else grid.row)
         if row not in settings.rows:
-            raise UserError(f"{NAME}: runs.{name}: row is {row}; allowed: {', '.join(settings.order)}")
+            raise UserError(f"{name}.yaml: runs.{entry}: row is {row}; allowed: {', '.join(settings.order)}")
         if variant.overrides != Overrides() and not settings.rows[row].bootstraps:
-            raise UserError(f"{NAME}: runs.{name}: overrides change a recipe, and {row} has none")
-        for seed in variant.seeds or chosen.seeds:
-            runs.append(Run(dataset, name, seed, row, tuple(_changes(variant, row, chosen, dataset, seed))))
-    return sorted(runs, key=lambda run: run.seed)  # every variant once, before any of them twice
+            raise UserError(f"{name}.yaml: runs.{entry}: overrides change a recipe, and {row} has none")
+        for seed in variant.seeds or grid.seeds:
+            changes = tuple(_changes(variant, row, grid.val_share, dataset, seed))
+            found.append(Run(name, dataset, entry, seed, row, changes))
+    return sorted(found, key=lambda run: run.seed)  # every variant once, before any of them twice
 
 
-def _changes(variant: Variant, row: str, chosen: Grid, dataset: str, seed: int) -> Iterator[str]:
+def _changes(variant: Variant, row: str, val_share: float | None, dataset: str, seed: int) -> Iterator[str]:
     """`++` adds a key or replaces it."""
     yield f"dataset={dataset}"
     yield f"seeds=[{seed}]"
-    yield f"datasets.yaml:++profiles.{dataset}.boxes.split=holdout"
-    yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={chosen.val_share}"
+    if val_share:
+        yield f"datasets.yaml:++profiles.{dataset}.boxes.split=holdout"
+        yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={val_share}"
     for key, value in variant.set.items():
         yield f"{key}={_yaml(value)}"
     for key, value in variant.train.items():
@@ -124,27 +130,27 @@ def _yaml(value: Any) -> str:
     return json.dumps(value)
 
 
-def only(runs: list[Run], names: Sequence[str]) -> list[Run]:
+def only(chosen: list[Run], names: Sequence[str]) -> list[Run]:
     """The runs of the named variants.
 
     Raises:
         UserError: a name that is no variant of the grid.
     """
-    known = {run.variant for run in runs}
+    known = {run.variant for run in chosen}
     for name in names:
         if name not in known:
-            raise UserError(f"--only {name}: no such entry of {NAME}; allowed: {', '.join(sorted(known))}")
-    return [run for run in runs if run.variant in names]
+            raise UserError(f"--only {name}: no such entry of the grid; allowed: {', '.join(sorted(known))}")
+    return [run for run in chosen if run.variant in names]
 
 
-def study(root: Path, runs: list[Run], jobs: int) -> None:
+def study(root: Path, chosen: list[Run], jobs: int) -> None:
     """Queue what has no result yet, and keep each result as it comes.
 
     Raises:
         UserError: a run failed, the others are kept; or dvc's workers have ended before the queue.
     """
-    missing = [run for run in runs if not run.file(root).exists()]
-    print(f"{len(runs) - len(missing)} of {len(runs)} runs are there", flush=True)
+    missing = [run for run in chosen if not run.file(root).exists()]
+    print(f"{len(chosen) - len(missing)} of {len(chosen)} runs are there", flush=True)
     states, _ = queue_states(root)
     for run in missing:
         state = states.get(run.experiment)
@@ -185,7 +191,7 @@ def queue_states(root: Path) -> tuple[dict[str, str], int]:
     states, workers = {}, 0
     for line in _dvc(root, "queue", "status").splitlines():
         words = line.split()
-        name = next((word for word in words if word.startswith("ablation-")), None)
+        name = next((word for word in words if word.startswith(GRIDS)), None)
         state = next((word for word in words if word in (*ENDED, "Queued", "Running")), None)
         if name and state:
             states[name] = state
@@ -201,7 +207,7 @@ def _start_workers(root: Path, jobs: int) -> None:
 
 
 def keep(root: Path, run: Run) -> None:
-    """Write the result of a finished experiment into reference/ablation and commit it."""
+    """Write the result of a finished experiment into reference/<grid>/<dataset> and commit it."""
     from dvc.api import DVCFileSystem
 
     folder = f"runs/{run.row}/seed-{run.seed}"
@@ -210,12 +216,13 @@ def keep(root: Path, run: Run) -> None:
         json.loads(files.read_text(f"{folder}/{name}"))
         for name in ("evaluate/metrics.json", "train/run.json", "record.json")
     )
-    result = {"variant": run.variant, "changes": list(run.changes), **_about(trained), **record, **metrics}
+    result = {"variant": run.variant, "seed": run.seed, "changes": list(run.changes), **_about(trained), **record}
+    result |= metrics
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, result)
     subprocess.run(["git", "add", "--", str(file)], cwd=root, check=True)
-    message = f"Ablation on {run.dataset}: {run.variant}, seed {run.seed}"
+    message = f"{run.grid.capitalize()} on {run.dataset}: {run.variant}, seed {run.seed}"
     subprocess.run(["git", "commit", "--quiet", "-m", message, "--", str(file)], cwd=root, check=True)
 
 
