@@ -1,23 +1,24 @@
-"""Keep a finished run as a committed reference: `python -m stages.report.reference camvid-cpu`.
+"""What the committed trainings of finals.yaml say: `python -m stages.report.reference`.
 
-Copies what may be published of any dataset (numbers, tables, plots, masks; no photograph) into reference/<name>/, and
-writes the tables into README.md between its two marks.
+Writes tables, ledger, overview and masks of each dataset into reference/<dataset>/, and README.md's two parts between
+their marks. Numbers, plots and labels alone, so that it may be published of any dataset.
 """
 
 import argparse
-import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib import rc_context
 
-from stages import params, paths, style
-from stages.arrays import open_packed, task_masks, write_json
+from stages import params, style
+from stages.arrays import task_masks
 from stages.params import Settings, UserError
 from stages.paths import ROOT
-from stages.report import claims, paper, records, tables
-from stages.report.records import read_arrays
+from stages.report import claims, overview, paper, records, tables
+from stages.report.claims import Finding
+from stages.report.records import Result, read_arrays
 
-BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 SHOWN = {
     "bce-2780": "BCE, all masks",
     "bce-500": "BCE, 18 % masks",
@@ -27,35 +28,67 @@ SHOWN = {
 }
 """Rows in the picture of masks, and how it calls them."""
 
+TABLES = ("camvid", "synthetic")
+"""README shows the tables of the first of these that has trainings."""
 
-def keep(name: str, root: Path = ROOT) -> Path:
-    """Write reference/<name>/ and README.md's tables from the run that lies in `root`; returns the folder.
+
+def write(root: Path = ROOT) -> list[Path]:
+    """Write reference/<dataset>/ for each dataset in reference/finals/, and README.md's parts; returns the folders.
 
     Raises:
-        UserError: a result, table or picture is missing; README.md lacks the marks.
+        UserError: a row of rows.yaml has no training on one of them, or README.md lacks a mark.
     """
-    settings = params.load(root)
-    out = root / "reference" / name
-    measured = records.results(settings, root)
-    for folder in ("results", "tables"):
-        shutil.rmtree(out / folder, ignore_errors=True)
-    shutil.copytree(paths.results(root), out / "results")
-    printed = paper.load(root)
-    tables.write(tables.paper_tables(printed, settings, measured), out / "tables")
-    finals = records.finals(settings.params.dataset, root)
-    found = claims.findings(printed, settings, measured, finals)
-    ledger = claims.markdown(found, style.dataset_title(settings.params.dataset))
-    (out / "claims.md").write_text(ledger, encoding="utf-8")
-    _copy(paths.reports(root) / "tables.png", out / "overview.png")
-    _copy(paths.metrics(root), out / "metrics.json")
-    _copy(paths.packed(settings.params.dataset, root) / "statistics.json", out / "statistics.json")
-    write_json(
-        out / "settings.json", {"params": settings.params.model_dump(), "train": settings.profile.train.model_dump()}
-    )
-    (out / "masks.png").write_bytes(masks(settings, root).png())
+    printed, found, folders = paper.load(root), {}, {}
+    for finals in sorted((root / "reference" / "finals").glob("*/")):
+        settings, measured = _measured(finals.name, root)
+        found[finals.name] = claims.findings(printed, settings, measured, records.finals(finals.name, root))
+        folders[finals.name] = out = root / "reference" / finals.name
+        tables.write(tables.paper_tables(printed, settings, measured), out / "tables")
+        ledger = claims.markdown(found[finals.name], style.dataset_title(finals.name))
+        (out / "claims.md").write_text(ledger, encoding="utf-8")
+        (out / "overview.png").write_bytes(overview.overview(printed, settings, measured).png())
+        (out / "masks.png").write_bytes(masks(finals.name, root).png())
     readme = root / "README.md"
-    readme.write_text(insert(readme.read_text(encoding="utf-8"), tables_of(out)), encoding="utf-8")
-    return out
+    text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(found))
+    shown = next((folders[dataset] for dataset in TABLES if dataset in folders), None)
+    text = insert(text, "tables", tables_of(shown) if shown else "")
+    readme.write_text(text, encoding="utf-8")
+    return list(folders.values())
+
+
+def _measured(dataset: str, root: Path) -> tuple[Settings, dict[str, Result]]:
+    """The settings with `dataset` chosen, and the committed trainings of every row."""
+    settings = params.load(root)
+    settings = replace(settings, params=settings.params.model_copy(update={"dataset": dataset}))
+    finals = records.finals(dataset, root)
+    if missing := [row for row in settings.order if row not in finals]:
+        raise UserError(
+            f"reference/finals/{dataset} lacks {', '.join(missing)}: `python -m stages.study finals {dataset}` trains"
+        )
+    return settings, {row: finals[row] for row in settings.order}
+
+
+def ledgers(found: Mapping[str, list[Finding]]) -> str:
+    """Every dataset's verdicts side by side, as a Markdown table; "" without any."""
+    if not found:
+        return ""
+    columns = [(dataset, recipe) for dataset in found for recipe in ("paper", "stable")]
+    names = [f"{style.dataset_title(dataset)}, {tables.RECIPE_NAMES[recipe]}" for dataset, recipe in columns]
+    lines = [["Claim", "paper", *names], ["---"] * (2 + len(names))]
+    for of_claim in zip(*found.values(), strict=True):
+        by_dataset = dict(zip(found, of_claim, strict=True))
+        first = of_claim[0]
+        cells = [_verdict(by_dataset[dataset], recipe) for dataset, recipe in columns]
+        lines.append([first.claim.says, first.paper, *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _verdict(finding: Finding, recipe: str) -> str:
+    """A finding's word and number for a recipe; rows without a recipe answer for both."""
+    for verdict in finding.verdicts:
+        if verdict.recipe in (recipe, None):
+            return f"{verdict.word}: {verdict.effect}" if verdict.effect else verdict.word
+    return tables.NONE
 
 
 def tables_of(folder: Path) -> str:
@@ -63,58 +96,48 @@ def tables_of(folder: Path) -> str:
     return "\n".join((folder / "tables" / f"table{n}.md").read_text(encoding="utf-8") for n in (1, 2, 3))
 
 
-def insert(text: str, content: str) -> str:
-    """`text` with everything between the two marks replaced.
+def insert(text: str, part: str, content: str) -> str:
+    """`text` with everything between the two marks of a part replaced.
 
     Raises:
         UserError: a mark is missing.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise UserError(f"README.md: allowed: the lines {BEGIN} and {END}, once each")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{content}{END}{rest.split(END)[1]}"
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise UserError(f"README.md: allowed: the lines {begin} and {end}, once each")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{content}{end}{rest.split(end)[1]}"
 
 
 @rc_context(style.RULES)
-def masks(settings: Settings, root: Path = ROOT) -> style.Picture:
+def masks(dataset: str, root: Path = ROOT) -> style.Picture:
     """Validation pictures as labels alone: the true mask, the box target, and the output of five rows."""
-    dataset, seed = settings.params.dataset, settings.params.seeds[0]
-    split = open_packed(paths.packed(dataset, root)).val
-    outputs = {
-        row: read_arrays(paths.evaluate(row, seed, root) / "pictures.npz", ("indices", "output"), "evaluate", root)
+    kept = {
+        row: read_arrays(
+            root / "reference" / "finals" / dataset / f"{row}-0.npz", ("mask", "target", "output"), "report", root
+        )
         for row in SHOWN
     }
-    indices = next(iter(outputs.values()))["indices"]
+    masks, targets = (next(iter(kept.values()))[name] for name in ("mask", "target"))
     title = style.dataset_title(dataset)
     sheet = style.Sheet(
         ["true mask", "boxes", *SHOWN.values()],
-        [""] * len(indices),
-        split.masks.shape[1] / split.masks.shape[2],
+        [""] * len(masks),
+        masks.shape[1] / masks.shape[2],
         heading=f"Cars on validation pictures · {title}",
-        subtitle=["Labels alone: blue is car, grey is void. Final weights."],
+        subtitle=["Labels alone: blue is car, grey is void. Final weights, seed 0."],
     )
-    for line, index in enumerate(indices):
-        shown = [
-            task_masks(split.masks[index], 2),
-            split.targets("car")[index],
-            *(outputs[row]["output"][line] for row in SHOWN),
-        ]
+    for line, mask in enumerate(masks):
+        shown = [task_masks(mask, 2), targets[line], *(arrays["output"][line] for arrays in kept.values())]
         for column, labels in enumerate(shown):
             style.draw(sheet.panel(line, column), style.class_picture(labels))
     return style.Picture(sheet.figure, f"Masks, boxes and outputs of {', '.join(SHOWN)} on {title}.")
 
 
-def _copy(source: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except FileNotFoundError:
-        raise UserError(f"{source}: no such file; `make reproduce` makes it") from None
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.report.reference", description=__doc__.splitlines()[0])
-    parser.add_argument("name", help="the folder's name under reference/")
-    print(keep(parser.parse_args().name))
+    argparse.ArgumentParser(prog="python -m stages.report.reference", description=__doc__.splitlines()[0]).parse_args()
+    for folder in write():
+        print(folder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Only runs without a file in reference/<grid>/<dataset>/ are queued. Each result 
 interrupted study loses no more than what was running. The experiments keep their names (`ablation-...`) in DVC.
 """
 
+import io
 import json
 import os
 import re
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from stages import params, paths
 from stages.arrays import write_json
 from stages.params import Model, Overrides, Settings, UserError, read_model, read_yaml
+from stages.report.reference import SHOWN
 from stages.reproduce import dvc
 
 GRIDS = ("ablation", "finals")
@@ -221,9 +224,23 @@ def keep(root: Path, run: Run) -> None:
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, result)
-    subprocess.run(["git", "add", "--", str(file)], cwd=root, check=True)
+    kept = [str(file)]
+    if run.grid == "finals" and run.variant in SHOWN and run.seed == 0:
+        kept.append(str(file.with_suffix(".npz")))
+        np.savez_compressed(
+            kept[-1], **_labels(files, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
+        )
+    subprocess.run(["git", "add", "--", *kept], cwd=root, check=True)
     message = f"{run.grid.capitalize()} on {run.dataset}: {run.variant}, seed {run.seed}"
-    subprocess.run(["git", "commit", "--quiet", "-m", message, "--", str(file)], cwd=root, check=True)
+    subprocess.run(["git", "commit", "--quiet", "-m", message, "--", *kept], cwd=root, check=True)
+
+
+def _labels(files: Any, pictures: str, split: str) -> dict[str, np.ndarray]:
+    """Masks, box targets and outputs of the pictures that the evaluation chose: uint8 (K, H, W), no photograph."""
+    shown = np.load(io.BytesIO(files.read_bytes(pictures)))
+    masks, targets = (np.load(io.BytesIO(files.read_bytes(f"{split}/{name}.npy"))) for name in ("masks", "targets-car"))
+    chosen = shown["indices"]
+    return {"mask": masks[chosen], "target": targets[chosen], "output": shown["output"].astype(np.uint8)}
 
 
 def _about(trained: Mapping[str, Any]) -> dict[str, Any]:

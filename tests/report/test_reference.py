@@ -1,0 +1,75 @@
+"""The committed reference: tables, ledger and pictures follow from reference/finals, and README from these."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import params
+from stages.params import UserError
+from stages.report import reference
+
+MARKS = "".join(f"<!-- {part}: begin -->\nstale\n<!-- {part}: end -->\n" for part in ("ledger", "tables"))
+
+
+@pytest.fixture
+def finals(project: Path) -> Path:
+    """A project whose every row has committed trainings: those of the miniature, on the drawn scenes."""
+    folder = project / "reference" / "finals" / "synthetic"
+    folder.mkdir(parents=True)
+    settings = params.load(project)
+    for row in settings.order:
+        result = json.loads((project / "results" / f"{row}.json").read_text())
+        for seed in (0, 1):
+            run = result["runs"][0] | {"variant": row, "seed": seed, "recipe": settings.rows[row].recipe}
+            run["iou"] = {label: value + seed for label, value in run["iou"].items()}
+            (folder / f"{row}-{seed}.json").write_text(json.dumps(run))
+    labels = {name: np.zeros((2, 24, 48), np.uint8) for name in ("mask", "target", "output")}
+    for row in reference.SHOWN:
+        np.savez(folder / f"{row}-0.npz", **labels)
+    (project / "README.md").write_text(f"before\n{MARKS}after\n")
+    return project
+
+
+def test_everything_is_written_beside_the_trainings_and_into_the_readme(finals: Path):
+    (folder,) = reference.write(finals)
+    assert folder == finals / "reference" / "synthetic"
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert names >= {"claims.md", "overview.png", "masks.png", "table1.md", "table2.csv", "table3.md"}
+    readme = (finals / "README.md").read_text()
+    assert readme.startswith("before\n")
+    assert readme.endswith("after\n")
+    assert "stale" not in readme
+    assert (folder / "tables" / "table2.md").read_text() in readme
+    assert "mean ± standard deviation over n = 2 seeds" in readme
+    (line,) = (line for line in readme.splitlines() if line.startswith("| Bootstrapping beats the masks alone |"))
+    literal, stable = line.split("|")[3:5]
+    assert literal.strip().startswith("not reproduced: ")
+    assert stable.strip().startswith("reproduced: ")
+
+
+def test_writing_again_changes_nothing(finals: Path):
+    reference.write(finals)
+    before = (finals / "README.md").read_bytes()
+    reference.write(finals)
+    assert (finals / "README.md").read_bytes() == before
+
+
+def test_a_row_without_trainings_is_named(finals: Path):
+    for file in (finals / "reference" / "finals" / "synthetic").glob("ce-500-[01].json"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"^reference/finals/synthetic lacks ce-500: "):
+        reference.write(finals)
+    assert "stale" in (finals / "README.md").read_text()
+
+
+def test_a_readme_without_marks_is_refused():
+    with pytest.raises(UserError, match="allowed"):
+        reference.insert("no marks", "tables", "table")
+
+
+def test_without_trainings_the_readme_says_nothing(project: Path):
+    (project / "README.md").write_text(MARKS)
+    assert reference.write(project) == []
+    assert "stale" not in (project / "README.md").read_text()
