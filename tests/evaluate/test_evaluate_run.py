@@ -39,7 +39,8 @@ def project(tmp_path, make_packed, pretend, monkeypatch, settings):
     paths.train(ROW, 0, tmp_path).mkdir(parents=True)
     (paths.train(ROW, 0, tmp_path) / "dataset").write_text(settings.params.dataset)
     target = np.array([[1, 0]], np.uint8)
-    followed = {"steps": np.array([3]), "images": np.array([4]), "pixels": np.array([0, 700]), "target": target}
+    followed = {"steps": np.array([3]), "images": np.array([4]), "pixels": np.array([0, 700])}
+    followed |= {"output": target, "target": target}
     np.savez(paths.train(ROW, 0, tmp_path) / "trace.npz", **followed)
     return tmp_path
 

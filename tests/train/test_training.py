@@ -143,6 +143,7 @@ def test_the_masks_of_box_images_never_reach_training(name, project, settings):
 def test_the_loss_falls(project, settings):
     text = (project / "params.yaml").read_text()
     text = text.replace("steps: 12", "steps: 200").replace("batch_size: 4", "batch_size: 8")
+    text = text.replace("learning_rate: auto", "learning_rate: 0.005")
     (project / "params.yaml").write_text(text)
     out = loop.train(params.load(project), "bce-2780", 0, project)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
