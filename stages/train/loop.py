@@ -79,9 +79,10 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
             f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
             f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
         )
-    if row.bootstraps and recipe.bound == "tanh" and abs(math.log(recipe.start)) >= recipe.smax:
+    start = recipe.first_variance(params.tau)
+    if row.bootstraps and recipe.bound == "tanh" and abs(math.log(start)) >= recipe.smax:
         raise UserError(
-            f"rows.yaml: {name} starts at a variance of {recipe.start:g}; allowed with smax {recipe.smax:g}: "
+            f"rows.yaml: {name} starts at a variance of {start:g}; allowed with smax {recipe.smax:g}: "
             f"between {math.exp(-recipe.smax):.3g} and {math.exp(recipe.smax):.3g}"
         )
     chosen = {
@@ -152,7 +153,7 @@ class Trainer:
         self.row, self.recipe, self.seed, self.steps = row, recipe_of(row), run["seed"], chosen["steps"]
         self.run, self.device, self._saved = run, device, saved
         torch.manual_seed(self.seed)
-        self.network = build(row, chosen["width"]).to(device, memory_format=torch.channels_last)
+        self.network = build(row, chosen["width"], chosen.get("tau")).to(device, memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True
         )

@@ -14,14 +14,14 @@ from stages.train.objectives import MULTI_CLASS, UNCERTAIN, channels, predict, s
 from stages.train.recipes import Flipper, raw_start, recipe_of
 
 
-def build(row: Row, width: float) -> ERFNet:
+def build(row: Row, width: float, tau: float | None = None) -> ERFNet:
     """A new ERFNet for the row; its last layer's log-variance channels start at the recipe's sigma^2, everywhere."""
     network = ERFNet(channels(row), width)
     if row.loss in UNCERTAIN:
         means = channels(row) // 2
         with torch.no_grad():
             network.head.weight[:, means:] = 0
-            network.head.bias[means:] = raw_start(recipe_of(row))
+            network.head.bias[means:] = raw_start(recipe_of(row), tau)
     return network
 
 

@@ -27,6 +27,8 @@ class Recipe:
         smax: the bound of `tanh`, in log(logit^2); above log tau, or nothing would ever flip.
         start: sigma^2 everywhere at the first step, in logit^2. The paper gives none; with 1, W of Eq 11 starts near 1
             for tau = 2.5, and at 1/2 for tau = 1.
+        start_per_tau: sigma^2 at the first step as a share of tau instead, where a row has one. A pixel flips once
+            sigma^2 has grown from its start to tau, so with a fixed start tau also sets how long that takes.
         flip_target: binary y* of Eq 10, `opposite` (1 - y, Figure 4) or `model` ([mu > 0], introduction and Eq 16).
         prior: weight beta of `losses.variance_prior` on in-box pixels (binary). 0: none.
         fill_cap: in each box, only the (1 - rho) share of pixels with the lowest mean (multi-class: the lowest margin
@@ -40,12 +42,17 @@ class Recipe:
     bound: str
     smax: float | None = None
     start: float = 1.0
+    start_per_tau: float | None = None
     flip_target: str = "opposite"
     prior: float = 0.0
     fill_cap: bool = False
     pp_only: float = 0.0
     trigger: str = "max"
     estimator: str = "monte_carlo"
+
+    def first_variance(self, tau: float | None = None) -> float:
+        """sigma^2 everywhere at the first step, in logit^2, of a row with this tau or without one."""
+        return self.start if self.start_per_tau is None or tau is None else self.start_per_tau * tau
 
 
 RECIPES = {
@@ -90,18 +97,19 @@ def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
     raise ValueError(f"bound={recipe.bound!r}: use 'finite', 'floor' or 'tanh'")
 
 
-def raw_start(recipe: Recipe) -> float:
-    """The raw output that `bound_log_variance` maps to log(start).
+def raw_start(recipe: Recipe, tau: float | None = None) -> float:
+    """The raw output that `bound_log_variance` maps to the logarithm of the first variance.
 
     Raises:
         ValueError: the bound does not reach it.
     """
-    s = math.log(recipe.start)
+    start = recipe.first_variance(tau)
+    s = math.log(start)
     scale = {"finite": None, "floor": SMALLEST_LOG_VARIANCE if s < 0 else None, "tanh": recipe.smax}[recipe.bound]
     if scale is None:
         return s
     if abs(s) >= abs(scale):
-        raise ValueError(f"start={recipe.start:g}: the bound of s keeps |log start| below {abs(scale):g}")
+        raise ValueError(f"start={start:g}: the bound of s keeps |log start| below {abs(scale):g}")
     return scale * math.atanh(s / scale)
 
 

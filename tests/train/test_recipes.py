@@ -92,6 +92,14 @@ def test_the_network_starts_at_the_recipes_variance(name, changed, start):
     assert s.exp().item() == pytest.approx(recipe.start, rel=1e-5)
 
 
+def test_a_start_that_goes_with_tau_needs_one():
+    recipe = replace(RECIPES["stable"], start=1.0, start_per_tau=0.6)
+    assert recipe.first_variance(2.5) == 1.5
+    assert recipe.first_variance() == 1.0
+    s = bound_log_variance(torch.tensor([raw_start(recipe, 10.0)]), recipe)
+    assert s.exp().item() == pytest.approx(6.0, rel=1e-5)
+
+
 def test_a_start_out_of_the_bounds_reach_is_an_error():
     with pytest.raises(ValueError, match="start=100"):
         raw_start(replace(RECIPES["stable"], start=100.0))
@@ -105,6 +113,12 @@ def test_a_rows_overrides_change_its_recipe_and_no_other():
     assert RECIPES["stable"].fill_cap
     reloaded = Row(**row.model_dump(exclude_none=True))
     assert recipe_of(reloaded) == recipe_of(row)
+
+
+def test_a_network_starts_at_a_share_of_its_tau():
+    row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides={"start_per_tau": 0.6})
+    _, log_variance = split_output(build(row, 0.25, tau=5.0)(torch.randn(2, 3, 16, 32)), row, recipe_of(row))
+    assert log_variance.exp().detach().numpy() == pytest.approx(3.0, rel=1e-5)
 
 
 def test_the_first_output_of_a_network_has_the_start_as_its_variance_everywhere():
