@@ -140,6 +140,22 @@ def test_the_masks_of_box_images_never_reach_training(name, project, settings):
     assert contents(loop.train(settings, name, 0, project))["weights.pt"] != before["weights.pt"]
 
 
+@pytest.mark.parametrize("tau", [1.0, 5.0])
+def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau):
+    files = {
+        "params.yaml": ("tau: 2.5", f"tau: {tau}"),
+        "rows.yaml": ("box: 2280, recipe: stable}", "box: 2280, recipe: stable, overrides: {start_per_tau: 0.6}}"),
+    }
+    for name, (old, new) in files.items():
+        text = (project / name).read_text()
+        assert old in text
+        (project / name).write_text(text.replace(old, new))
+    out = loop.train(params.load(project), "bootstrap-500-2280-stable", 0, project)
+    trace = np.load(out / "trace.npz")
+    first = np.exp(trace["log_variance"][0].astype(np.float64))  # after one step
+    assert first == pytest.approx(0.6 * tau, rel=0.05)
+
+
 def test_the_loss_falls(project, settings):
     text = (project / "params.yaml").read_text()
     text = text.replace("steps: 12", "steps: 200").replace("batch_size: 4", "batch_size: 8")
