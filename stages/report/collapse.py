@@ -7,7 +7,7 @@ else: no network, no neighbours, no optimiser. They tell fates apart, not when t
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -260,26 +260,35 @@ LINES = {
 }
 
 
-@rc_context(style.RULES)
 def trainings(dataset: str, seed: int, root: Path = ROOT) -> Picture:
-    """What became of box pixels in one training of each recipe of `bootstrap-500-2280`."""
+    """What became of box pixels in this pipeline's trainings of `bootstrap-500-2280`, in both recipes."""
     runs = {}
     for recipe, row in (("paper", "bootstrap-500-2280"), ("stable", "bootstrap-500-2280-stable")):
         trained = records.result(row, dataset, root)
-        runs[recipe] = trained.runs[trained.seeds.index(seed)]
+        runs[RECIPE_TITLES[recipe]] = trained.runs[trained.seeds.index(seed)]
+    return _trainings(runs, f"{style.dataset_title(dataset)} · seed {seed}")
+
+
+def ablated(dataset: str, variants: Sequence[str], root: Path = ROOT) -> Picture:
+    """The same of two committed trainings of ablation.yaml, seed 0."""
+    folder = root / "reference" / "ablation" / dataset
+    runs = {variant: records.read_json(folder / f"{variant}-0.json", "collapse", root) for variant in variants}
+    return _trainings(runs, f"{style.dataset_title(dataset)} · ablation, held-out training images")
+
+
+@rc_context(style.RULES)
+def _trainings(runs: Mapping[str, Mapping[str, Any]], where: str) -> Picture:
     figure = Figure(figsize=(style.WIDTH, 4.9))
     said = []
-    for row, (recipe, run) in enumerate(runs.items()):
+    for row, (title, run) in enumerate(runs.items()):
         for column, (label, names) in enumerate(CURVES.items()):
             axes = figure.add_axes((0.105 + 0.31 * column, 0.5 - 0.4 * row, 0.235, 0.315))
             for name in names:
                 _curve(axes, run["trace"], name)
-            _scale(axes, label, run, last=row == 1)
-        said.append(f"{RECIPE_TITLES[recipe]}: {_told(run)}")
-        figure.text(
-            0.012, 0.657 - 0.4 * row, RECIPE_TITLES[recipe], rotation=90, va="center", ha="center", weight="bold"
-        )
-    _heading(figure, f"Box pixels over two trainings · {style.dataset_title(dataset)} · seed {seed}", "\n".join(said))
+            _scale(axes, label, run, last=row == len(runs) - 1)
+        said.append(f"{title}: {_told(run)}")
+        figure.text(0.012, 0.657 - 0.4 * row, title, rotation=90, va="center", ha="center", weight="bold")
+    _heading(figure, f"Box pixels over two trainings · {where}", "\n".join(said))
     return Picture(figure, f"Share of flipped labels, variance and IoU over two trainings. {' '.join(said)}")
 
 
@@ -288,7 +297,7 @@ def _told(run: Mapping[str, Any]) -> str:
     right, wrong = (percent(trace[name][-1]) for name in ("flipped_right", "flipped_wrong"))
     return (
         f"in the end {right} of true foreground and {wrong} of true background in its boxes is flipped; "
-        f"validation car IoU {percent(run['iou']['car'])}."
+        f"car IoU {percent(run['iou']['car'])}."
     )
 
 

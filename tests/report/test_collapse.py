@@ -109,3 +109,11 @@ def test_trainings_tell_both_recipes_ends(project):
     assert labels == list(collapse.CURVES) * 2
     flipped = picture.figure.axes[0].get_lines()[0]
     assert list(flipped.get_ydata()) == [0, 20, 95]
+
+
+def test_two_committed_trainings_are_told_by_their_own_numbers(project):
+    picture = collapse.ablated("camvid", ("bare", "base"), project)
+    assert "bare: in the end 95.0 % of true foreground" in picture.alt
+    assert "base: in the end 5.0 % of true foreground" in picture.alt
+    assert "car IoU 68.0 %" in picture.alt
+    assert "CamVid" in picture.figure.texts[-2].get_text()

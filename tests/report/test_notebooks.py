@@ -122,10 +122,10 @@ def test_the_other_figures_reports_are_the_same_bytes_again(project: Path, name:
 
 
 @pytest.mark.slow
-def test_the_collapse_is_the_same_bytes_again_and_shows_four_pictures(project: Path):
+def test_the_collapse_is_the_same_bytes_again_and_shows_five_pictures(project: Path):
     files = reports_twice(project, "collapse")
     assert set(files) == {"collapse.ipynb", "collapse.html"}
-    assert files["collapse.html"].count(b"<img") == 4
+    assert files["collapse.html"].count(b"<img") == 5
 
 
 def test_a_missing_input_ends_the_command_with_one_line(project: Path):
