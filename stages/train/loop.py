@@ -79,7 +79,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
             f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
             f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
         )
-    start = recipe.first_variance(params.tau)
+    start = recipe.first_variance(params.tau) if row.bootstraps else recipe.first_variance()
     if row.bootstraps and recipe.bound == "tanh" and abs(math.log(start)) >= recipe.smax:
         raise UserError(
             f"rows.yaml: {name} starts at a variance of {start:g}; allowed with smax {recipe.smax:g}: "
