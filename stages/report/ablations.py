@@ -25,7 +25,6 @@ class Variant:
     """The trainings of one entry of ablation.yaml on one dataset, percent over seeds; None where it has no flips."""
 
     name: str
-    row: str
     iou: Measured
     foreground: Measured | None
     background: Measured | None
@@ -63,7 +62,7 @@ def _variant(name: str, runs: Sequence[Mapping[str, Any]]) -> Variant:
         Measured(tuple(trace[key][-1] for trace in traces)) if all(key in trace for trace in traces) else None
         for key in ("flipped_right", "flipped_wrong", "auroc")
     )
-    return Variant(name, runs[0]["row"], Measured(tuple(r["iou"]["car"] for r in runs)), foreground, background, auroc)
+    return Variant(name, Measured(tuple(r["iou"]["car"] for r in runs)), foreground, background, auroc)
 
 
 def table(dataset: str, variants: Mapping[str, Variant]) -> Table:

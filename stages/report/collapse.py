@@ -2,8 +2,8 @@
 
 A network does not know which of its box pixels are wrongly labelled, so all pixels that look alike share one mean and
 one variance. Pixel-perfect images pull these to the mask, box images to the box label or, once it is flipped, away from
-it. The pictures follow the two under the gradients of the functions that training uses, with equal rates and nothing
-else: no network, no neighbours, no optimiser. They tell fates apart, not when these are met.
+it. The pictures follow the two under the gradients of the functions that training uses, the mean at a rate of its own,
+and nothing else: no network, no neighbours, no optimiser. They tell fates apart, not when these are met.
 """
 
 from collections import deque
@@ -29,6 +29,7 @@ from stages.paths import ROOT
 from stages.report import records
 from stages.report.pictures import RECIPES as RECIPE_TITLES
 from stages.report.pictures import percent
+from stages.report.surfaces import heading
 from stages.style import Picture
 from stages.train import losses
 from stages.train.recipes import RECIPES, Recipe, bound_log_variance, raw_start
@@ -186,7 +187,7 @@ def portrait(tau: float, temperature: float, pp_share: float) -> Picture:
     legend = [Patch(color=_tint(colour), label=label) for label, colour in FATES.items()]
     legend.append(Line2D([], [], color=style.INK, marker="o", markersize=4, label="one start and its way"))
     figure.legend(handles=legend, loc="lower center", ncols=3, frameon=False)
-    _heading(
+    heading(
         figure,
         "Where a pixel drifts under the paper’s loss",
         f"literal recipe, τ = {tau:g}, temperature {temperature:g}, {pp_share:.0%} pixel-perfect draws; computed from "
@@ -228,7 +229,7 @@ def boundaries(tau: float, temperature: float, pp_share: float) -> Picture:
                 handles=handles, loc="lower right", frameon=False, fontsize=style.FONT_SIZE - 2, handlelength=1.2
             )
         figure.text(0.012, 0.677 - 0.42 * row, pixel.name, rotation=90, va="center", ha="center", weight="bold")
-    _heading(
+    heading(
         figure,
         "Where the two basins meet",
         "above a line the pixel ends as background, below it as foreground; dots: starts at μ = 0; literal recipe with "
@@ -288,7 +289,7 @@ def _trainings(runs: Mapping[str, Mapping[str, Any]], where: str) -> Picture:
             _scale(axes, label, run, last=row == len(runs) - 1)
         said.append(f"{title}: {_told(run)}")
         figure.text(0.012, 0.657 - 0.4 * row, title, rotation=90, va="center", ha="center", weight="bold")
-    _heading(figure, f"Box pixels over two trainings · {where}", "\n".join(said))
+    heading(figure, f"Box pixels over two trainings · {where}", "\n".join(said))
     return Picture(figure, f"Share of flipped labels, variance and IoU over two trainings. {' '.join(said)}")
 
 
@@ -388,9 +389,3 @@ def _boundary(axes: Axes, pixel: Pixel, law: Law, label: str, colour: Any) -> Li
     mean, variance = boundary(pixel, law)
     axes.plot(mean, variance, color=colour, lw=1.6)
     return Line2D([], [], color=colour, lw=1.6, label=f"{label} (none)" if np.isnan(variance).all() else label)
-
-
-def _heading(figure: Figure, heading: str, subtitle: str) -> None:
-    height = figure.get_figheight()
-    figure.text(0.015, 1 - 0.12 / height, heading, fontsize=style.FONT_SIZE + 1.5, fontweight="bold", va="top")
-    figure.text(0.015, 1 - 0.34 / height, subtitle, fontsize=style.FONT_SIZE - 1, color=style.MUTED, va="top")

@@ -88,7 +88,7 @@ def figure1() -> Picture:
         flat.text(0, 4.3, "valley: σ² = μ²", color=style.MARK, ha="center", fontweight="bold")
         flat.set_ylim(0.1, 5)
         subtitle = "computed from the loss function, no data; the valley σ² = μ² in orange"
-        _heading(figure, "Regression loss with uncertainty (Eq 2), target 0", subtitle)
+        heading(figure, "Regression loss with uncertainty (Eq 2), target 0", subtitle)
     alt = (
         "Surface and contours of the L2 loss with uncertainty for target 0: even in the mean, lowest at mean 0, with a "
         "valley along variance = mean squared, where a larger variance lowers the loss of a wrong mean."
@@ -142,7 +142,7 @@ def figure4(tau: float, temperature: float) -> Picture:
                 flat.text(10.3, tau, "τ", **style_of_tau)
         _arrows(flat, tau, temperature, top)
         subtitle = f"target 1, τ = {tau:g}, temperature {temperature:g}; computed from the loss functions; no data"
-        _heading(figure, "BCE with uncertainty, bootstrapping, and their sum", subtitle)
+        heading(figure, "BCE with uncertainty, bootstrapping, and their sum", subtitle)
     alt = (
         f"Three loss surfaces over mean and variance for target 1 and tau {tau:g}. (a) falls with the mean, and with "
         "the variance where the mean is negative. (b) two opposite ramps that meet at variance tau. (c) their sum, "
@@ -191,7 +191,8 @@ def _contours(axes: Axes, data: Surface, levels: Sequence[float], extend: str, l
     axes.tick_params(labelsize=style.FONT_SIZE - 1.5)
 
 
-def _heading(figure: Figure, heading: str, subtitle: str) -> None:
+def heading(figure: Figure, title: str, subtitle: str) -> None:
+    """Write what a figure shows above it, and in smaller letters from what."""
     height = figure.get_figheight()
-    figure.text(0.02, 1 - 0.1 / height, heading, fontsize=style.FONT_SIZE + 1.5, fontweight="bold", va="top")
+    figure.text(0.02, 1 - 0.1 / height, title, fontsize=style.FONT_SIZE + 1.5, fontweight="bold", va="top")
     figure.text(0.02, 1 - 0.31 / height, subtitle, fontsize=style.FONT_SIZE - 1, color=style.MUTED, va="top")
