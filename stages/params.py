@@ -92,7 +92,7 @@ class Overrides(Model):
     bound: Literal["finite", "floor", "tanh"] | None = Field(None, description="finite, floor, tanh")
     smax: float | None = Field(None, gt=0, le=90, description="a number above 0, at most 90")
     start: float | None = Field(None, ge=1e-3, le=1e3, description="a number from 0.001 to 1000")
-    start_per_tau: float | None = Field(None, gt=0, le=10, description="a number above 0, at most 10")
+    start_per_tau: float | None = Field(None, ge=0, le=10, description="a number from 0 to 10")
     flip_target: Literal["opposite", "model"] | None = Field(None, description="opposite, model")
     prior: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
     fill_cap: bool | None = Field(None, description="true, false")

@@ -144,7 +144,7 @@ def boundary(pixel: Pixel, law: Law) -> tuple[np.ndarray, np.ndarray]:
 
 def _raw(variance: Tensor, recipe: Recipe) -> Tensor:
     """The raw outputs that the recipe's bound maps to these variances."""
-    raws = [raw_start(replace(recipe, start=value, start_per_tau=None)) for value in variance.flatten().tolist()]
+    raws = [raw_start(replace(recipe, start=value, start_per_tau=0.0)) for value in variance.flatten().tolist()]
     return torch.tensor(raws, dtype=torch.float64).reshape(variance.shape)
 
 

@@ -33,7 +33,8 @@ ENDED = ("Success", "Failed")
 class Variant(Model):
     """One entry of `runs`: what differs from the grid's seeds, and from the default setting.
 
-    Without a row, it is of the row that has the entry's name, or else of the grid's row.
+    Without a row, it is of the row that has the entry's name, or else of the grid's row. With `datasets`, it belongs to
+    the grids of those alone.
     """
 
     row: str | None = None
@@ -42,6 +43,7 @@ class Variant(Model):
     overrides: Overrides = Overrides()
     train: dict[str, Any] = {}
     pp: int | None = Field(None, ge=1, le=params.PAPER_IMAGES)
+    datasets: list[str] | None = Field(None, min_length=1)
 
 
 class Grid(Model):
@@ -100,6 +102,8 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
         raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
     found = []
     for entry, variant in grid.runs.items():
+        if variant.datasets and dataset not in variant.datasets:
+            continue
         row = variant.row or (entry if entry in settings.rows else grid.row)
         if row not in settings.rows:
             raise UserError(f"{name}.yaml: runs.{entry}: row is {row}; allowed: {', '.join(settings.order)}")

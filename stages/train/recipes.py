@@ -27,8 +27,8 @@ class Recipe:
         smax: the bound of `tanh`, in log(logit^2); above log tau, or nothing would ever flip.
         start: sigma^2 everywhere at the first step, in logit^2. The paper gives none; with 1, W of Eq 11 starts near 1
             for tau = 2.5, and at 1/2 for tau = 1.
-        start_per_tau: sigma^2 at the first step as a share of tau instead, where a row has one. A pixel flips once
-            sigma^2 has grown from its start to tau, so with a fixed start tau also sets how long that takes.
+        start_per_tau: sigma^2 at the first step as a share of tau instead, in rows that read tau. A pixel flips once
+            sigma^2 has grown from its start to tau, so with a fixed start tau also sets how long that takes. 0: `start`.
         flip_target: binary y* of Eq 10, `opposite` (1 - y, Figure 4) or `model` ([mu > 0], introduction and Eq 16).
         prior: weight beta of `losses.variance_prior` on in-box pixels (binary). 0: none.
         fill_cap: in each box, only the (1 - rho) share of pixels with the lowest mean (multi-class: the lowest margin
@@ -42,7 +42,7 @@ class Recipe:
     bound: str
     smax: float | None = None
     start: float = 1.0
-    start_per_tau: float | None = None
+    start_per_tau: float = 0.0
     flip_target: str = "opposite"
     prior: float = 0.0
     fill_cap: bool = False
@@ -52,7 +52,7 @@ class Recipe:
 
     def first_variance(self, tau: float | None = None) -> float:
         """sigma^2 everywhere at the first step, in logit^2, of a row with this tau or without one."""
-        return self.start if self.start_per_tau is None or tau is None else self.start_per_tau * tau
+        return self.start_per_tau * tau if tau and self.start_per_tau else self.start
 
 
 RECIPES = {
