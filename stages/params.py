@@ -96,6 +96,7 @@ class Overrides(Model):
     flip_target: Literal["opposite", "model"] | None = Field(None, description="opposite, model")
     prior: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
     fill_cap: bool | None = Field(None, description="true, false")
+    fill_quantile: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     pp_only: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
     estimator: Literal["monte_carlo", "rao_blackwell"] | None = Field(None, description="monte_carlo, rao_blackwell")

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from stages import style
 from stages.params import read_yaml
 from stages.paths import ROOT
+from stages.report.bars import FLIPPED_FOREGROUND
 from stages.report.records import Measured, read_json
 from stages.report.tables import NONE, Cell, Table
 from stages.style import Picture
 
 FULL, BASELINES = "full", ("full", "masks", "mixed")
-FLIPPED_FOREGROUND = 30.0  # percent; more than this at the end of a training is a collapse
 STAGE = "collapse"  # reads what this module reads
 
 

@@ -1,7 +1,7 @@
 """What the committed trainings of finals.yaml say: `python -m stages.report.reference`.
 
-Writes tables, ledger, overview and masks of each dataset into reference/<dataset>/, and README.md's two parts between
-their marks. Numbers, plots and labels alone, so that it may be published of any dataset.
+Writes tables, ledger, overview and masks of each dataset into reference/<dataset>/, and README.md's parts between their
+marks. Numbers, plots and labels alone, so that it may be published of any dataset.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from stages import params, style
 from stages.arrays import task_masks
 from stages.params import Settings, UserError
 from stages.paths import ROOT
-from stages.report import claims, overview, paper, records, tables
+from stages.report import bars, claims, overview, paper, records, tables
 from stages.report.claims import Finding
 from stages.report.records import Result, read_arrays
 
@@ -38,10 +38,12 @@ def write(root: Path = ROOT) -> list[Path]:
     Raises:
         UserError: a row of rows.yaml has no training on one of them, or README.md lacks a mark.
     """
-    printed, found, folders = paper.load(root), {}, {}
+    printed, asked, found, judged, folders = paper.load(root), bars.load(root), {}, {}, {}
     for finals in sorted((root / "reference" / "finals").glob("*/")):
         settings, measured = _measured(finals.name, root)
-        found[finals.name] = claims.findings(printed, settings, measured, records.finals(finals.name, root))
+        trained = records.finals(finals.name, root)
+        found[finals.name] = claims.findings(printed, settings, measured, trained)
+        judged[style.dataset_title(finals.name)] = bars.judge(asked, trained)
         folders[finals.name] = out = root / "reference" / finals.name
         tables.write(tables.paper_tables(printed, settings, measured), out / "tables")
         ledger = claims.markdown(found[finals.name], style.dataset_title(finals.name))
@@ -50,6 +52,7 @@ def write(root: Path = ROOT) -> list[Path]:
         (out / "masks.png").write_bytes(masks(finals.name, root).png())
     readme = root / "README.md"
     text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(found))
+    text = insert(text, "bars", bars.markdown(judged))
     shown = next((folders[dataset] for dataset in TABLES if dataset in folders), None)
     text = insert(text, "tables", tables_of(shown) if shown else "")
     readme.write_text(text, encoding="utf-8")

@@ -21,6 +21,7 @@ from pydantic import Field
 from stages import params, paths
 from stages.arrays import write_json
 from stages.params import Model, Overrides, Settings, UserError, read_model, read_yaml
+from stages.report.bars import Bar
 from stages.report.reference import SHOWN
 from stages.reproduce import dvc
 
@@ -47,12 +48,16 @@ class Variant(Model):
 
 
 class Grid(Model):
-    """A grid's file. With `val_share`, that share of the training images is held out, and judged on."""
+    """A grid's file. With `val_share`, that share of the training images is held out, and judged on.
+
+    `bars`: what the trainings have to reach, see stages/report/bars.py.
+    """
 
     row: str
     val_share: float | None = Field(None, gt=0, lt=1)
     seeds: list[int] = Field(min_length=1)
     runs: dict[str, Variant] = Field(min_length=1)
+    bars: list[Bar] = []
 
 
 @dataclass(frozen=True)

@@ -122,17 +122,28 @@ def _tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
-def fill_rate(packed: Packed, row: Row, pp: np.ndarray) -> tuple[float, ...]:
-    """rho: the share of each class's box-target pixels whose mask is that class, on the images `pp` (void left out).
+def fill_rate(packed: Packed, row: Row, pp: np.ndarray, quantile: float | None = None) -> tuple[float, ...]:
+    """rho: the share of a box's pixels whose mask is the box's class, on the images `pp` (void left out).
+
+    Args:
+        quantile: of the shares of a class's boxes, from 0, the emptiest, to 1; None: that of all their pixels together.
 
     Returns: one share for each class; background's, and that of a class that has no box there, is 1 (nothing flips).
     """
-    targets, masks = packed.train.targets(row.task), packed.train.masks
-    right, total = np.zeros(len(row.classes)), np.zeros(len(row.classes))
+    split = packed.train
+    boxes: dict[int, list[tuple[int, int]]] = {label: [] for label in range(1, len(row.classes))}  # (right, all) pixels
     for i in pp:
-        target, mask = np.asarray(targets[i]), np.asarray(masks[i])
-        known = mask != VOID
-        total += np.bincount(target[known], minlength=len(total))
-        right += np.bincount(target[known & (mask == target)], minlength=len(total))
-    shares = np.where(total > 0, right / np.maximum(total, 1), 1.0)
-    return (1.0, *(float(x) for x in shares[1:]))
+        target, box, mask = (np.asarray(x[i]) for x in (split.targets(row.task), split.indices(row.task), split.masks))
+        known = (mask != VOID) & (box > 0)
+        numbers, first, sizes = np.unique(box[known], return_index=True, return_counts=True)
+        right = np.bincount(box[known & (mask == target)], minlength=int(numbers.max(initial=0)) + 1)
+        for number, label, size in zip(numbers, target[known][first], sizes, strict=True):
+            boxes[int(label)].append((int(right[number]), int(size)))
+    return (1.0, *(_share(counts, quantile) for counts in boxes.values()))
+
+
+def _share(boxes: list[tuple[int, int]], quantile: float | None) -> float:
+    if not boxes:
+        return 1.0
+    right, size = np.array(boxes).T
+    return float(right.sum() / size.sum() if quantile is None else np.quantile(right / size, quantile))

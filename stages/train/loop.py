@@ -74,7 +74,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
     row, params, profile = settings.rows[name], settings.params, settings.profile.train
     height, width = packed.train.images.shape[1:3]
     recipe = recipe_of(row)
-    if row.bootstraps and recipe.smax and params.tau >= math.exp(recipe.smax):
+    if row.bootstraps and recipe.bound == "tanh" and params.tau >= math.exp(recipe.smax):
         raise UserError(
             f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
             f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
@@ -113,7 +113,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
         "resolutions": asdict(recipe),
         "counts": {"pp": len(pp), "box": len(box), "train": len(packed.train.images)},
         "parameters": sum(p.numel() for p in build(row, profile.width).parameters()),
-        "fill_rate": list(fill_rate(packed, row, pp)) if row.bootstraps else None,
+        "fill_rate": list(fill_rate(packed, row, pp, recipe.fill_quantile)) if row.bootstraps else None,
     }
 
 

@@ -33,6 +33,8 @@ class Recipe:
         prior: weight beta of `losses.variance_prior` on in-box pixels (binary). 0: none.
         fill_cap: in each box, only the (1 - rho) share of pixels with the lowest mean (multi-class: the lowest margin
             of the box's class) may flip; rho is the class's fill rate, measured on the row's pixel-perfect masks.
+        fill_quantile: rho is this quantile of the fill rates of the class's boxes (0.1: a tenth of them are emptier).
+            None: the fill rate of all of them together, so of an average box.
         pp_only: share of the steps, from the first on, in which every draw is pixel-perfect.
         trigger: the variance that Eq 16 compares with tau, `max` over classes or that of the `target` class.
         estimator: of the multi-class uncertainty loss, a key of ESTIMATORS.
@@ -46,6 +48,7 @@ class Recipe:
     flip_target: str = "opposite"
     prior: float = 0.0
     fill_cap: bool = False
+    fill_quantile: float | None = None
     pp_only: float = 0.0
     trigger: str = "max"
     estimator: str = "monte_carlo"
@@ -141,8 +144,7 @@ class Flipper:
 
     Attributes:
         recipe, tau, temperature: as in Recipe and Eq 11; temperature is None in multi-class rows (Eq 16 is hard).
-        fill_rate: (C,) share of the box-target pixels of class c whose mask is c, on the row's pixel-perfect images;
-            entry 0 (background) is unused.
+        fill_rate: (C,) rho of each class, see `batches.fill_rate`; entry 0 (background) is unused.
     """
 
     recipe: Recipe

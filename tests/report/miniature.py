@@ -18,7 +18,7 @@ from stages.report import paper
 from stages.train.objectives import UNCERTAIN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COPIED = ("params.yaml", "rows.yaml", "datasets.yaml", "paper.yaml", "ablation.yaml")
+COPIED = ("params.yaml", "rows.yaml", "datasets.yaml", "paper.yaml", "ablation.yaml", "finals.yaml")
 SIZE = (48, 24)  # width, height
 COUNTS = {"train": 12, "val": 8}
 K = 6

@@ -27,7 +27,8 @@ def root(tmp_path: Path) -> Path:
 def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict[str, grids.Run]:
     chosen = grids.load(grid, root)
     runs = grids.runs(params.load(root), grid, dataset, root)
-    assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in chosen.runs.values())
+    ours = [variant for variant in chosen.runs.values() if dataset in (variant.datasets or [dataset])]
+    assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in ours)
     return {run.variant: run for run in runs if run.seed == 0}
 
 
@@ -86,11 +87,17 @@ def test_the_finals_hold_every_row_three_times_and_the_compared_ones_five_times(
 def test_a_variant_changes_what_it_says_and_nothing_else(root):
     run = runs_of(root)["bare-bound"]
     before, after = params.load(root), settings_of(root, run)
-    assert recipe_of(after.rows[run.row]) == replace(RECIPES["stable"], prior=0.0, fill_cap=False, pp_only=0.0)
+    bare = {"bound": "tanh", "smax": 3.0, "prior": 0.0, "fill_cap": False, "pp_only": 0.0, "start_per_tau": 0.0}
+    assert recipe_of(after.rows[run.row]) == replace(RECIPES["stable"], **bare)
     assert {n: r for n, r in after.rows.items() if n != run.row} == {
         n: r for n, r in before.rows.items() if n != run.row
     }
     assert after.params.model_copy(update={"dataset": before.params.dataset}) == before.params
+
+
+def test_an_entry_for_some_datasets_is_in_no_others_grid(root):
+    assert "tau-1-start-quarter" in runs_of(root, dataset="synthetic")
+    assert "tau-1-start-quarter" not in runs_of(root, dataset="camvid")
 
 
 def test_masks_and_boxes_make_up_the_papers_pool(root):
@@ -112,10 +119,10 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
         (
             "row: bootstrap-500-2280-stable",
             "row: bce-500",
-            "runs.no-bound: overrides change a recipe, and bce-500 has none",
+            "runs.base: overrides change a recipe, and bce-500 has none",
         ),
-        ("{pp: 100}", "{pp: 0}", "runs.pp-100.pp: input should be greater than or equal to 1"),
-        ("overrides: {prior: 0.0}}", "overrides: {priro: 0.0}}", "priro: extra inputs are not permitted"),
+        ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
+        ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),
     ],
 )
 def test_a_grid_that_makes_no_sense_is_refused(root, old, new, message):

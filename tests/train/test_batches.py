@@ -71,6 +71,18 @@ def test_a_batch_brings_masks_of_pixel_perfect_draws_and_box_targets_of_the_othe
             assert (labels.box[k].numpy() == (0 if pp else turn(split.indices("car")[i]))).all()
 
 
+def test_a_quantile_of_the_fill_rate_is_of_boxes(packed):
+    row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable")
+    pp, split, rates = packed.pp_order, packed.train, []
+    for i in pp:
+        boxed = (split.targets("car")[i] > 0) & (split.masks[i] != arrays.VOID)  # one car in each image
+        rates.append((split.masks[i][boxed] == 1).mean())
+    assert len(set(rates)) > 3
+    for quantile in (0.0, 0.1, 1.0):
+        assert fill_rate(packed, row, pp, quantile) == pytest.approx((1.0, np.quantile(rates, quantile)))
+    assert fill_rate(packed, row, pp[:0], 0.1) == (1.0, 1.0)
+
+
 def test_the_fill_rate_is_measured_on_the_pixel_perfect_images_without_void(packed):
     row = Row(task="car-person", loss="ce", pp=500, box=2280)
     pp = packed.pp_order[:7]

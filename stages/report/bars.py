@@ -1,0 +1,122 @@
+"""What the stable recipe has to reach (`bars` of finals.yaml), judged by the committed trainings of finals.yaml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ConfigDict
+
+from stages.params import Model, read_model
+from stages.paths import ROOT
+from stages.report import claims
+from stages.report.paper import Check
+from stages.report.records import Result
+
+MET, MISSED, OPEN = "met", "missed", "undecided"
+FULL = "bce-2780"
+FLIPPED_FOREGROUND = 30.0  # percent; more than this at the end of a training is a collapse
+FEWEST = 30  # trainings, for "never collapses" to be said
+WIDEST = 2.0  # points of IoU between the best and the worst threshold
+
+
+class Bar(Model):
+    """A statement over entries of finals.yaml: the whole 95 % interval on one side of the check's number.
+
+    Attributes:
+        mean: what the mean has to reach besides, where more is asked of it than of the interval.
+    """
+
+    says: str
+    check: Check
+    mean: float | None = None
+
+
+class _Finals(Model):
+    """The part of finals.yaml that is read here."""
+
+    model_config = ConfigDict(extra="ignore")
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A bar's verdict on one dataset (`met`, `missed` or `undecided`), and the numbers that it rests on."""
+
+    says: str
+    word: str
+    numbers: str
+
+
+def load(root: Path = ROOT) -> list[Bar]:
+    """The bars of finals.yaml.
+
+    Raises:
+        UserError: finals.yaml is missing, no YAML, or a bar says something that is not allowed.
+    """
+    return read_model(root / "finals.yaml", _Finals).bars
+
+
+def judge(bars: Sequence[Bar], finals: Mapping[str, Result]) -> list[Judged]:
+    """Every bar's verdict on the trainings of one dataset; first the two that all trainings of the recipe answer."""
+    return [collapses(finals), thresholds(finals), *(_judge(bar, finals) for bar in bars)]
+
+
+def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
+    if missing := [row for row in bar.check.rows if row not in finals]:
+        return Judged(bar.says, OPEN, f"no trainings of {', '.join(missing)}")
+    word, effect, _ = claims.judge(bar.check, [finals[row] for row in bar.check.rows])
+    if effect is None:
+        return Judged(bar.says, OPEN, "not measured")
+    too_low = bar.mean is not None and effect.mean < bar.mean
+    missed = word == claims.NOT_REPRODUCED or (too_low and effect.n > 1)
+    return Judged(bar.says, MISSED if missed else MET if word == claims.REPRODUCED else OPEN, str(effect))
+
+
+def collapses(finals: Mapping[str, Result]) -> Judged:
+    """How many trainings of the stable recipe collapsed: under half of full supervision's car IoU, or over 30 % of true
+    foreground flipped at the end."""
+    runs = [run for _, result in stable(finals) for run in result.runs]
+    full = finals[FULL].iou("car").mean if FULL in finals else 0.0
+    dead = [f"{run['variant']} seed {run['seed']}" for run in runs if collapsed(run, full)]
+    word = MISSED if dead else MET if full and len(runs) >= FEWEST else OPEN
+    named = f" ({', '.join(dead)})" if dead else ""
+    return Judged(
+        f"No training of the recipe collapses, of at least {FEWEST}", word, f"{len(dead)} of {len(runs)}{named}"
+    )
+
+
+def collapsed(run: Mapping, full: float) -> bool:
+    """Whether a bootstrapping run's car IoU is under half of `full`, or it ends with over 30 % of foreground flipped."""
+    return run["iou"]["car"] < full / 2 or run["trace"]["flipped_right"][-1] > FLIPPED_FOREGROUND
+
+
+def thresholds(finals: Mapping[str, Result]) -> Judged:
+    """How far the mean IoU of the row with 500 masks lies apart over the thresholds tau, on the seeds that all share."""
+    by_tau: dict[float, dict[int, float]] = {}
+    for _, result in stable(finals):
+        for run in result.runs:
+            if run["row"] == "bootstrap-500-2280-stable":
+                by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = run["iou"]["car"]
+    shared = set.intersection(*map(set, by_tau.values())) if by_tau else set()
+    says = f"Means over τ from 1 to 10 lie within {WIDEST:g} points"
+    if not shared or min(by_tau) > 1 or max(by_tau) < 10:
+        return Judged(says, OPEN, "not all trained")
+    means = {tau: sum(ious[seed] for seed in shared) / len(shared) for tau, ious in sorted(by_tau.items())}
+    apart = max(means.values()) - min(means.values())
+    listed = ", ".join(f"τ {tau:g}: {mean:.2f}" for tau, mean in means.items())
+    return Judged(says, MET if apart <= WIDEST else MISSED, f"{apart:.2f} apart ({listed}; n = {len(shared)})")
+
+
+def stable(finals: Mapping[str, Result]) -> list[tuple[str, Result]]:
+    """The entries of the stable recipe."""
+    return [(name, result) for name, result in finals.items() if result.runs[0]["recipe"] == "stable"]
+
+
+def markdown(judged: Mapping[str, Sequence[Judged]]) -> str:
+    """Every dataset's verdicts side by side, by its title, as a Markdown table; "" without any."""
+    if not judged:
+        return ""
+    lines = [["What the stable recipe has to reach", *judged], ["---"] * (1 + len(judged))]
+    for of_bar in zip(*judged.values(), strict=True):
+        lines.append([of_bar[0].says, *(f"{one.word}: {one.numbers}" for one in of_bar)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,97 @@
+"""What the stable recipe has to reach: verdicts follow from the trainings."""
+
+import pytest
+
+from stages.params import UserError
+from stages.report import bars
+from stages.report.bars import MET, MISSED, OPEN, Bar
+from stages.report.records import Result
+from stages.study import grids
+
+ROW = "bootstrap-500-2280-stable"
+
+
+def entry(name: str, *ious: float, row: str = ROW, tau: float = 2.5, flipped: float = 5.0, recipe: str | None = "stable"):
+    runs = [
+        {
+            "variant": name,
+            "row": row,
+            "seed": seed,
+            "recipe": recipe,
+            "iou": {"car": iou},
+            "settings": {"tau": tau},
+            "mean_iou": iou,
+            "trace": {"flipped_right": [90.0, flipped]},
+        }
+        for seed, iou in enumerate(ious)
+    ]
+    return {name: Result(name, tuple(runs))}
+
+
+FULL = entry("bce-2780", 80.0, 80.5, 81.0, row="bce-2780", recipe=None)
+SHARE = {"measure": "iou_share", "rows": [ROW, "bce-2780"], "above": 95}
+
+
+def judged(finals, **more) -> bars.Judged:
+    (*_, last) = bars.judge([Bar(says="enough", check=SHARE, **more)], finals)
+    return last
+
+
+def test_a_bar_asks_its_number_of_the_interval_and_its_mean_of_the_mean():
+    close = FULL | entry(ROW, 78.0, 78.4, 79.0)  # 97.5 %, give or take 0.2
+    assert judged(close).word == MET
+    assert judged(close, mean=97.0).word == MET
+    assert judged(close, mean=98.3).word == MISSED
+    assert judged(FULL | entry(ROW, 70.0, 70.4, 71.0)).word == MISSED
+    assert judged(FULL | entry(ROW, 70.0, 80.4, 81.0)).word == OPEN
+    assert judged(FULL | entry(ROW, 80.0)).word == OPEN  # one seed has no interval
+    assert judged(FULL) == bars.Judged("enough", OPEN, f"no trainings of {ROW}")
+
+
+@pytest.mark.parametrize(
+    ("iou", "flipped", "dead"),
+    [(41.0, 5.0, False), (40.0, 5.0, True), (75.0, 30.0, False), (75.0, 31.0, True)],
+)
+def test_a_training_collapses_by_its_iou_or_by_its_flips(iou, flipped, dead):
+    finals = FULL | entry(ROW, *[79.0] * 29, flipped=1.0) | entry("tau-10", iou, flipped=flipped)
+    found = bars.collapses(finals)
+    assert found.word == (MISSED if dead else MET)
+    assert found.numbers == ("1 of 30 (tau-10 seed 0)" if dead else "0 of 30")
+
+
+def test_the_literal_recipes_collapses_do_not_count_and_few_trainings_decide_nothing():
+    finals = FULL | entry("bootstrap-500-2280", 5.0, recipe="paper") | entry(ROW, 79.0)
+    found = bars.collapses(finals)
+    assert (found.word, found.numbers) == (OPEN, "0 of 1")
+
+
+def test_thresholds_are_compared_on_the_seeds_that_all_of_them_have():
+    others = entry("tau-1", 77.0, 79.0, tau=1.0) | entry("pp-100", 60.0, row="bootstrap-100-2680-stable", tau=1.0)
+    finals = FULL | entry(ROW, 78.0, 80.0, 20.0) | others
+    assert bars.thresholds(finals).word == OPEN  # none near 10
+    found = bars.thresholds(finals | entry("tau-10", 76.0, 78.5, tau=10.0))
+    assert (found.word, found.numbers) == (MET, "1.75 apart (τ 1: 78.00, τ 2.5: 79.00, τ 10: 77.25; n = 2)")
+    assert bars.thresholds(finals | entry("tau-10", 76.0, 77.0, tau=10.0)).word == MISSED
+
+
+def test_the_projects_bars_ask_about_entries_of_the_finals(project):
+    grid = grids.load("finals", project)
+    asked = bars.load(project)
+    assert asked == grid.bars
+    assert {row for bar in asked for row in bar.check.rows} <= set(grid.runs)
+    assert len(asked) >= 7
+
+
+def test_a_bar_that_makes_no_sense_is_refused(project):
+    file = project / "finals.yaml"
+    file.write_text(file.read_text().replace("measure: iou_share", "measure: iou_shore", 1))
+    with pytest.raises(UserError, match=r"^finals.yaml: bars\.0\.check: .*measure iou_shore; allowed: "):
+        bars.load(project)
+
+
+def test_datasets_stand_side_by_side():
+    one, other = [bars.Judged("a", MET, "1")], [bars.Judged("a", OPEN, "2")]
+    table = bars.markdown({"CamVid": one, "drawn": other})
+    assert table.splitlines()[0] == "| What the stable recipe has to reach | CamVid | drawn |"
+    assert table.splitlines()[2] == "| a | met: 1 | undecided: 2 |"
+    assert bars.markdown({}) == ""
