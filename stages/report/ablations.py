@@ -128,5 +128,5 @@ def picture(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
 
 
 def _dots(axes: Any, line: int, variant: Variant, dead: bool) -> None:
-    colour = style.RECIPE_COLOURS["literal" if dead else "no recipe" if variant.name in BASELINES else "stable"]
+    colour = style.RECIPE_COLOURS["literal" if dead else "stable" if variant.foreground else "no recipe"]
     axes.plot(variant.iou.values, [line] * variant.iou.n, "o", color=colour, markersize=4, alpha=0.8)
