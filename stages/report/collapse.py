@@ -330,15 +330,14 @@ def _scale(axes: Axes, label: str, run: Mapping[str, Any], last: bool) -> None:
 
 
 def _remedies() -> dict[str, Recipe]:
-    """The remedies that act on a pixel by itself, one at a time on the literal recipe."""
-    literal, stable = RECIPES["paper"], RECIPES["stable"]
-    bound = {"bound": stable.bound, "smax": stable.smax}
-    parts = {
-        "bounded σ²": replace(literal, **bound),
-        "prior on σ²": replace(literal, prior=stable.prior),
+    """The ablation's remedies that act on a pixel by itself, one at a time on the literal recipe."""
+    literal = RECIPES["paper"]
+    return {
+        "none": literal,
+        "bounded σ²": replace(literal, bound="tanh", smax=3.0),
+        "prior on σ²": replace(literal, prior=0.25),
         "flip to the output": replace(literal, flip_target="model"),
     }
-    return {"none": literal} | parts
 
 
 def _plane(figure: Figure, place: tuple[float, float, float, float], first: bool, last: bool = True) -> Axes:

@@ -25,6 +25,7 @@ ROWS = {
     "uncertainty": row_of("uncertainty"),
     "bootstrap": row_of("bootstrap", recipe="paper"),
     "bootstrap-stable": row_of("bootstrap", recipe="stable"),
+    "bootstrap-bound-prior": row_of("bootstrap", recipe="paper", overrides={"bound": "tanh", "smax": 3.0, "prior": 0.25}),
     "ce": row_of("ce"),
     "ce_bootstrap": row_of("ce_bootstrap", recipe="paper"),
     "ce_bootstrap-stable": row_of("ce_bootstrap", recipe="stable"),
@@ -89,7 +90,7 @@ def by_hand(name: str, row: Row, output, labels) -> float:
             s = raw if raw > 0 else -2 * math.tanh(-raw / 2)
             total += 0.5 * math.exp(-s) * (t - mu) ** 2 + 0.5 * s
             continue
-        s = 3 * math.tanh(raw / 3) if "stable" in name else raw
+        s = 3 * math.tanh(raw / 3) if "bound" in name else raw
         a = mu / math.sqrt(1 + math.pi * math.exp(s) / 8)
         total += softplus(a) - t * a
         if name == "uncertainty":
@@ -97,6 +98,7 @@ def by_hand(name: str, row: Row, output, labels) -> float:
         flip = 1 / (1 + math.exp((2.5 - math.exp(s)) / 0.2))
         if "stable" in name:
             flip = flip if (image, y, x) in lowest else 0.0
+        if "prior" in name:
             total += 0.25 * 0.5 * math.log(1 + math.pi * math.exp(s) / 8)
         total += (1 - flip) * (softplus(mu) - t * mu) + flip * (softplus(mu) - (1 - t) * mu)
     return total / valid

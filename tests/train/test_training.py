@@ -171,9 +171,11 @@ def test_a_users_mistakes_get_one_line(project, settings):
         loop.train(settings, "bce-501", 0, project)
     with pytest.raises(params.UserError, match="--seed -1"):
         loop.train(settings, "bce-500", -1, project)
-    large = params.Settings(settings.params.model_copy(update={"tau": 25.0}), settings.profile, settings.rows, [])
+    bounded = params.Overrides(bound="tanh", smax=3.0)
+    row = settings.rows["bootstrap-500-2280"].model_copy(update={"overrides": bounded})
+    large = params.Settings(settings.params.model_copy(update={"tau": 25.0}), settings.profile, {"bounded": row}, [])
     with pytest.raises(params.UserError, match="tau is 25"):
-        loop.train(large, "bootstrap-500-2280-stable", 0, project)
+        loop.train(large, "bounded", 0, project)
     with pytest.raises(params.UserError, match="no such file"):
         load(paths.train("bce-500", 7, project), torch.device("cpu"))
     if torch.cuda.device_count() < 8:
