@@ -50,13 +50,12 @@ class Variant(Model):
 class Grid(Model):
     """A grid's file. With `val_share`, that share of the training images is held out, and judged on.
 
-    `steps`: of every training on a dataset, where they are not its profile's. `bars`: what the trainings have to reach, see stages/report/bars.py.
+    `bars`: what the trainings have to reach, see stages/report/bars.py.
     """
 
     row: str
     val_share: float | None = Field(None, gt=0, lt=1)
     seeds: list[int] = Field(min_length=1)
-    steps: dict[str, int] = {}
     runs: dict[str, Variant] = Field(min_length=1)
     bars: list[Bar] = []
 
@@ -116,20 +115,19 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
         if variant.overrides != Overrides() and not settings.rows[row].bootstraps:
             raise UserError(f"{name}.yaml: runs.{entry}: overrides change a recipe, and {row} has none")
         for seed in variant.seeds or grid.seeds:
-            changes = tuple(_changes(variant, row, grid, dataset, seed))
+            changes = tuple(_changes(variant, row, grid.val_share, dataset, seed))
             found.append(Run(name, dataset, entry, seed, row, changes))
     return sorted(found, key=lambda run: run.seed)  # every variant once, before any of them twice
 
 
-def _changes(variant: Variant, row: str, grid: Grid, dataset: str, seed: int) -> Iterator[str]:
+def _changes(variant: Variant, row: str, val_share: float | None, dataset: str, seed: int) -> Iterator[str]:
     """`++` adds a key or replaces it."""
     yield f"dataset={dataset}"
     yield f"seeds=[{seed}]"
-    if grid.val_share:
+    if val_share:
         yield f"datasets.yaml:++profiles.{dataset}.boxes.split=holdout"
-        yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={grid.val_share}"
-    steps = {"steps": grid.steps[dataset]} if dataset in grid.steps else {}
-    for key, value in (steps | variant.set).items():
+        yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={val_share}"
+    for key, value in variant.set.items():
         yield f"{key}={_yaml(value)}"
     for key, value in variant.train.items():
         yield f"datasets.yaml:++profiles.{dataset}.train.{key}={_yaml(value)}"

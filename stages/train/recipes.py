@@ -1,7 +1,20 @@
 """How each row reads the paper where the paper is open: one table of recipes, and what its entries mean.
 
-`paper` is the literal reading, bounded only as far as needed to stay finite; `stable` adds the remedies against its
+`paper` is the literal reading, bounded only as far as needed to stay finite; `stable` adds two remedies against its
 collapse. Rows of the two never mix; the report shows them side by side.
+
+What the remedies did, in the trainings of ablation.yaml on CamVid's held-out training images (reference/ablation; car
+IoU in percent, seed 0; full supervision 62.1, the literal recipe 5.9 with every box label flipped):
+
+- `fill_cap` stops the collapse by itself (61.1): however wrong the means of an early network are, it cannot flip more of
+  a box than the clean masks say is wrong. What it flips wrongly in the first tenth of the steps it takes back later.
+  A looser cap (`fill_quantile` 0.1) flips more, right and wrong, and gains nothing (59.6).
+- `start_per_tau` makes tau a matter of taste: all remedies with a fixed start of 1 gave 61.8, 61.1, 56.0 and 55.2 for tau
+  1, 2.5, 5 and 10, since few labels flip before the training ends; the cap with a start of 0.6 tau gave 59.8, 60.9 and
+  63.0 for 1, 2.5 and 10, and with 100 masks 61.1.
+- `prior` saves the literal loss at tau 2.5 (64.9), not at 1 (9.1), and adds nothing to the cap (60.4). `bound` alone
+  saves nothing (5.9), nor does `pp_only` (5.8); `flip_target` `model` halves the damage (42.3). All were in an earlier
+  `stable`, and none was missed when taken out.
 """
 
 import math
@@ -61,14 +74,7 @@ class Recipe:
 RECIPES = {
     "paper": Recipe("paper", bound="finite"),
     "stable": Recipe(
-        "stable",
-        bound="tanh",
-        smax=3.0,
-        prior=0.25,
-        fill_cap=True,
-        pp_only=0.3,
-        trigger="target",
-        estimator="rao_blackwell",
+        "stable", bound="finite", start_per_tau=0.6, fill_cap=True, trigger="target", estimator="rao_blackwell"
     ),
     # Without the floor, the weight exp(-s) of a few well-fitted pixels explodes (Eq 2 has no lower bound in s).
     "regression": Recipe("regression", bound="floor"),

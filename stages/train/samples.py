@@ -10,7 +10,7 @@ from stages.train.model import Predictor
 
 COUNT = 6
 CANDIDATES = 256  # so that a choice among thousands of large images reads few of them
-MOMENTS = (0.35, 0.5, 1.0)  # shares of the steps: two early (after a pixel-perfect start of 0.3), one at the end
+MOMENTS = (0.15, 0.35, 1.0)  # shares of the steps: two early, one at the end
 
 
 def moments(steps: int) -> list[int]:
