@@ -5,6 +5,7 @@ marks. Numbers, plots and labels alone, so that it may be published of any datas
 """
 
 import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from stages.params import Settings, UserError
 from stages.paths import ROOT
 from stages.report import bars, claims, overview, paper, records, tables
 from stages.report.claims import Finding
-from stages.report.records import Result, read_arrays
+from stages.report.records import read_arrays
 
 SHOWN = {
     "bce-2780": "BCE, all masks",
@@ -35,21 +36,27 @@ TABLES = ("camvid", "synthetic")
 def write(root: Path = ROOT) -> list[Path]:
     """Write reference/<dataset>/ for each dataset in reference/finals/, and README.md's parts; returns the folders.
 
+    A dataset on which a row has no training yet is left out, and named.
+
     Raises:
-        UserError: a row of rows.yaml has no training on one of them, or README.md lacks a mark.
+        UserError: README.md lacks a mark.
     """
     printed, asked, found, judged, folders = paper.load(root), bars.load(root), {}, {}, {}
-    for finals in sorted((root / "reference" / "finals").glob("*/")):
-        settings, measured = _measured(finals.name, root)
-        trained = records.finals(finals.name, root)
-        found[finals.name] = claims.findings(printed, settings, measured, trained)
-        judged[style.dataset_title(finals.name)] = bars.judge(asked, trained)
-        folders[finals.name] = out = root / "reference" / finals.name
+    for dataset in sorted(folder.name for folder in (root / "reference" / "finals").glob("*/")):
+        settings, trained = _settings(dataset, root), records.finals(dataset, root)
+        if missing := [row for row in settings.order if row not in trained]:
+            lacks = f"reference/finals/{dataset} lacks {', '.join(missing)}"
+            print(f"left out: {lacks}; `python -m stages.study finals {dataset}` trains", file=sys.stderr)
+            continue
+        measured = {row: trained[row] for row in settings.order}
+        found[dataset] = claims.findings(printed, settings, measured, trained)
+        judged[style.dataset_title(dataset)] = bars.judge(asked, trained)
+        folders[dataset] = out = root / "reference" / dataset
         tables.write(tables.paper_tables(printed, settings, measured), out / "tables")
-        ledger = claims.markdown(found[finals.name], style.dataset_title(finals.name))
+        ledger = claims.markdown(found[dataset], style.dataset_title(dataset))
         (out / "claims.md").write_text(ledger, encoding="utf-8")
         (out / "overview.png").write_bytes(overview.overview(printed, settings, measured).png())
-        (out / "masks.png").write_bytes(masks(finals.name, root).png())
+        (out / "masks.png").write_bytes(masks(dataset, root).png())
     readme = root / "README.md"
     text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(found))
     text = insert(text, "bars", bars.markdown(judged))
@@ -59,16 +66,10 @@ def write(root: Path = ROOT) -> list[Path]:
     return list(folders.values())
 
 
-def _measured(dataset: str, root: Path) -> tuple[Settings, dict[str, Result]]:
-    """The settings with `dataset` chosen, and the committed trainings of every row."""
+def _settings(dataset: str, root: Path) -> Settings:
+    """The settings with `dataset` chosen."""
     settings = params.load(root)
-    settings = replace(settings, params=settings.params.model_copy(update={"dataset": dataset}))
-    finals = records.finals(dataset, root)
-    if missing := [row for row in settings.order if row not in finals]:
-        raise UserError(
-            f"reference/finals/{dataset} lacks {', '.join(missing)}: `python -m stages.study finals {dataset}` trains"
-        )
-    return settings, {row: finals[row] for row in settings.order}
+    return replace(settings, params=settings.params.model_copy(update={"dataset": dataset}))
 
 
 def ledgers(found: Mapping[str, list[Finding]]) -> str:
