@@ -86,12 +86,12 @@ def collapses(finals: Mapping[str, Result]) -> Judged:
 
 
 def collapsed(run: Mapping, full: float) -> bool:
-    """Whether a bootstrapping run's car IoU is under half of `full`, or it ends with over 30 % of foreground flipped."""
+    """Whether a bootstrapping run has under half of the car IoU `full`, or ends with over 30 % of foreground flipped."""
     return run["iou"]["car"] < full / 2 or run["trace"]["flipped_right"][-1] > FLIPPED_FOREGROUND
 
 
 def thresholds(finals: Mapping[str, Result]) -> Judged:
-    """How far the mean IoU of the row with 500 masks lies apart over the thresholds tau, on the seeds that all share."""
+    """How far the mean IoU of the row with 500 masks spreads over the thresholds tau, on the seeds that all share."""
     by_tau: dict[float, dict[int, float]] = {}
     for _, result in stable(finals):
         for run in result.runs:

@@ -11,7 +11,7 @@ from stages.study import grids
 ROW = "bootstrap-500-2280-stable"
 
 
-def entry(name: str, *ious: float, row: str = ROW, tau: float = 2.5, flipped: float = 5.0, recipe: str | None = "stable"):
+def entry(name: str, *ious: float, row: str = ROW, tau: float = 2.5, flipped: float = 5.0, recipe="stable"):
     runs = [
         {
             "variant": name,

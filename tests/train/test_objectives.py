@@ -18,6 +18,7 @@ def row_of(loss: str, **others) -> Row:
     return Row(task=task, loss=loss, pp=500, box=2280, **others)
 
 
+BOUND_PRIOR = {"bound": "tanh", "smax": 3.0, "prior": 0.25}
 ROWS = {
     "bce": row_of("bce"),
     "regression-box": row_of("regression", pixels="box"),
@@ -25,7 +26,7 @@ ROWS = {
     "uncertainty": row_of("uncertainty"),
     "bootstrap": row_of("bootstrap", recipe="paper"),
     "bootstrap-stable": row_of("bootstrap", recipe="stable"),
-    "bootstrap-bound-prior": row_of("bootstrap", recipe="paper", overrides={"bound": "tanh", "smax": 3.0, "prior": 0.25}),
+    "bootstrap-bound-prior": row_of("bootstrap", recipe="paper", overrides=BOUND_PRIOR),
     "ce": row_of("ce"),
     "ce_bootstrap": row_of("ce_bootstrap", recipe="paper"),
     "ce_bootstrap-stable": row_of("ce_bootstrap", recipe="stable"),
