@@ -86,7 +86,7 @@ def collapses(finals: Mapping[str, Result]) -> Judged:
 
 
 def collapsed(run: Mapping, full: float) -> bool:
-    """Whether a bootstrapping run has under half of the car IoU `full`, or ends with over 30 % of foreground flipped."""
+    """Whether a bootstrapping run has under half of the car IoU `full`, or in the end 30 % of foreground flipped."""
     return run["iou"]["car"] < full / 2 or run["trace"]["flipped_right"][-1] > FLIPPED_FOREGROUND
 
 
