@@ -23,10 +23,10 @@ class Says(nn.Module):
         return self.output
 
 
-def predictor(loss: str, recipe: str | None, output) -> Predictor:
+def predictor(loss: str, recipe: str | None, output, **overrides) -> Predictor:
     task = "car-person" if loss == "ce_bootstrap" else "car"
     counts = {"pixels": "all"} if loss == "regression" else {}
-    row = Row(task=task, loss=loss, pp=500, box=2280, recipe=recipe, **counts)
+    row = Row(task=task, loss=loss, pp=500, box=2280, recipe=recipe, overrides=overrides, **counts)
     flipper = flipper_of(row, {"tau": 2.5, "temperature": 0.2}, (1.0, 0.5, 0.5)[: len(row.classes)])
     return Predictor(Says(output), row, flipper)
 
@@ -64,8 +64,8 @@ def test_any_classs_variance_flips_the_literal_label_towards_the_output():
     assert doubt.tolist() == pytest.approx([HIGH, LOW, HIGH, HIGH])
 
 
-def test_the_labels_own_variance_and_the_cap_decide_in_the_stable_recipe():
-    network = predictor("ce_bootstrap", "stable", MEANS + VARIANCES)
+def test_the_labels_own_variance_may_trigger_and_the_stable_recipes_cap_decides():
+    network = predictor("ce_bootstrap", "stable", MEANS + VARIANCES, trigger="target")
     flips, labels, doubt = ask(network, [1, 1, 1, 1], [1, 1, 1, 1])
     assert doubt.tolist() == pytest.approx(VARIANCES[1])
     assert flips.tolist() == [
