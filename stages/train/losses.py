@@ -158,7 +158,7 @@ def ce_uncertainty(mean: Tensor, log_variance: Tensor, target: Tensor, noise: Te
 def ce_uncertainty_rao_blackwell(mean: Tensor, log_variance: Tensor, target: Tensor, noise: Tensor) -> Tensor:
     """The integral of Eq 13 with the target's logit integrated by Gauss-Hermite quadrature and only the others sampled.
 
-    Not in the paper; what a recipe's `estimator` may choose. p_y = E[sigmoid(l_y - log sum_{c != y} exp l_c)], the inner
+    Not in the paper; a recipe's `estimator` may be it. p_y = E[sigmoid(l_y - log sum_{c != y} exp l_c)], the inner
     expectation over l_y by an 8-node rule: less than half of the variance of `ce_uncertainty` at about its cost.
     Arguments and shapes as there; the target's column of `noise` is not used.
     """

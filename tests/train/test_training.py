@@ -44,7 +44,7 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
     if row.box == 0:
         assert len(samples["indices"]) == 0
     else:
-        assert samples["steps"].tolist() == [4, 6, 12]
+        assert samples["steps"].tolist() == [2, 4, 12]
         assert samples["output"].shape == (3, 6, 16, 32)
         assert ("flip" in samples) == row.bootstraps
         packed = arrays.open_packed(paths.packed("synthetic", project))

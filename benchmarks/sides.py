@@ -1,0 +1,49 @@
+"""Sides of a comparison, run in turn, so that what disturbs the machine disturbs all of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of one step of a side, one number for each round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median over the rounds."""
+        return statistics.median(self.seconds)
+
+    def ratio(self, other: "Timed") -> float:
+        """How many times longer a step of `other` takes: the median of the rounds' ratios."""
+        return statistics.median(b / a for a, b in zip(self.seconds, other.seconds, strict=True))
+
+
+def in_turn(
+    sides: Mapping[str, Callable[[], None]],
+    rounds: int,
+    steps: int,
+    warm_up: int = 3,
+    synchronise: Callable[[], None] = lambda: None,
+) -> dict[str, Timed]:
+    """Time `steps` steps of each side in each round, after `warm_up` untimed ones.
+
+    Args:
+        sides: one step of each. synchronise: waits for the device.
+    """
+    for step in sides.values():
+        for _ in range(warm_up):
+            step()
+    synchronise()
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, step in sides.items():
+            started = time.perf_counter()
+            for _ in range(steps):
+                step()
+            synchronise()
+            seconds[name].append((time.perf_counter() - started) / steps)
+    return {name: Timed(tuple(values)) for name, values in seconds.items()}

@@ -1,0 +1,166 @@
+"""`python -m benchmarks.train_step`: images a second of this project's training steps and of the public recipe's.
+
+Same network, batch, size and device; the sides run in turn, and a ratio is the median over rounds.
+"""
+
+import argparse
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.public_recipe import PublicRecipe
+from benchmarks.sides import Timed, in_turn
+from stages import arrays, params, paths
+from stages.boxes.pack import pack
+from stages.download import download
+from stages.params import Settings, UserError
+from stages.train.device import keep_freed_memory, name, precision, resolve
+from stages.train.erfnet import ERFNet
+from stages.train.loop import Trainer, describe
+
+IMAGES = 64
+PLAIN = {"car": "bce-500-2280", "car-person": "ce-500-2280"}
+ROWS = (
+    *PLAIN.values(),
+    "regression-500-2280",
+    "uncertainty-500-2280",
+    "bootstrap-500-2280",
+    "bootstrap-500-2280-stable",
+    "ce-bootstrap-500-2280",
+    "ce-bootstrap-500-2280-stable",
+)
+PUBLIC, THEIRS = "public recipe", "public recipe, public network"
+
+
+def main() -> None:
+    """Read the command line, time, print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
+    parser.add_argument("--size", default="256x128", help="width x height; the files have twice that (default 256x128)")
+    parser.add_argument("--batch", type=int, default=8, help="images per step (default 8)")
+    parser.add_argument("--width", type=float, default=1.0, help="of the network; 1 is the paper's (default)")
+    parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of rows.yaml")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    parser.add_argument("--workers", type=int, default=4, help="of the public recipe's loader (default 4, its own)")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=3, help="of each side in a round")
+    parser.add_argument("--public", type=Path, metavar="PATH", help="a clone of erfnet_pytorch: times its network too")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        timed = run(arguments, Path(folder))
+    device = resolve(arguments.device)
+    print(
+        f"{name(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, ours in "
+        f"{str(precision(device)).removeprefix('torch.')}; batch {arguments.batch}, {arguments.size}, width "
+        f"{arguments.width:g}, {arguments.rounds} rounds of {arguments.steps} steps\n"
+    )
+    print(table(timed, arguments.batch))
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
+    """Draw and pack scenes in `folder`, then time every side.
+
+    Raises:
+        UserError: no such row; a size that is none; a clone without the network.
+    """
+    size = _size(arguments.size)
+    settings = _settings(arguments, size)
+    if unknown := [row for row in arguments.rows if row not in settings.rows]:
+        raise UserError(f"--rows {unknown[0]}: no such row; rows.yaml has {', '.join(settings.order)}")
+    networks: dict[str, nn.Module] = {PUBLIC: ERFNet(3, arguments.width)}
+    if arguments.public:
+        networks[THEIRS] = _their_network(arguments.public)
+    keep_freed_memory()
+    device = resolve(arguments.device)
+    download(settings.profile, "synthetic", paths.scenes("synthetic", folder), {})
+    scenes, packed = paths.scenes("synthetic", folder), paths.packed("synthetic", folder)
+    pack(settings.profile.boxes, 0, "synthetic", paths.manifest("synthetic", folder), packed)
+    sides: dict[str, Callable[[], None]] = {
+        side: PublicRecipe(network, scenes, size, arguments.batch, arguments.workers, device).step
+        for side, network in networks.items()
+    }
+    opened = arrays.open_packed(packed)
+    sides |= {row: ours(settings, row, opened, device) for row in arguments.rows}
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    return in_turn(sides, arguments.rounds, arguments.steps, synchronise=wait)
+
+
+def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.device) -> Callable[[], None]:
+    """One step of a row's training, its batch's making included."""
+    pp, box = arrays.pools(packed, settings.rows[row])
+    trainer = Trainer(packed, settings.rows[row], describe(settings, row, 0, packed, pp, box), pp, box, device)
+    steps = count()
+
+    def step() -> None:
+        trainer.advance(*trainer.batches[next(steps)])
+
+    return step
+
+
+def table(timed: dict[str, Timed], batch: int) -> str:
+    """A line for each side: images a second, times the public recipe's, and a step's time over the plain loss's."""
+    settings = params.load()
+    lines = [("", "images/s", "x public", "step / plain loss's")]
+    for side, found in timed.items():
+        plain = timed.get(PLAIN[settings.rows[side].task]) if side in settings.rows else None
+        over = f"{plain.ratio(found):.2f}" if plain else ""
+        lines.append((side, f"{batch / found.median:.1f}", f"{found.ratio(timed[PUBLIC]):.2f}", over))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    )
+
+
+def _settings(arguments: argparse.Namespace, size: tuple[int, int]) -> Settings:
+    """The drawn scenes at twice `size`, packed at `size`, and a training of as many steps as are timed."""
+    settings = params.load()
+    profile = params.Profile.model_validate(params.read_yaml(paths.ROOT / "datasets.yaml")["profiles"]["synthetic"])
+    scenes = profile.scenes.model_copy(
+        update={"size": (2 * size[0], 2 * size[1]), "images": params.SyntheticImages(train=IMAGES, val=1)}
+    )
+    changed = {
+        "scenes": scenes,
+        "boxes": profile.boxes.model_copy(update={"size": size}),
+        "train": profile.train.model_copy(update={"width": arguments.width}),
+    }
+    chosen = {"dataset": "synthetic", "batch_size": arguments.batch, "steps": 10_000, "device": arguments.device}
+    return replace(
+        settings,
+        params=settings.params.model_copy(update=chosen),
+        profile=profile.model_copy(update=changed),
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = map(int, text.split("x"))
+    except ValueError:
+        width = height = 0
+    if width < 8 or height < 8 or width % 8 or height % 8:
+        raise UserError(f"--size {text}: allowed: WIDTHxHEIGHT, multiples of 8, e.g. 256x128")
+    return width, height
+
+
+def _their_network(clone: Path) -> nn.Module:
+    """The network of a clone's train/erfnet.py, with three classes. Its loop was written for torch 0.3 and no longer
+    runs; the network runs in `PublicRecipe`'s."""
+    file = clone / "train" / "erfnet.py"
+    if not file.is_file():
+        raise UserError(f"--public {clone}: {file} is not there; allowed: a clone of erfnet_pytorch")
+    spec = importlib.util.spec_from_file_location("public_erfnet", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Net(3)
+
+
+if __name__ == "__main__":
+    params.run(main)
