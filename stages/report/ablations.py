@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from stages import style
-from stages.params import read_yaml
+from stages.params import UserError, read_yaml
 from stages.paths import ROOT
 from stages.report.bars import FLIPPED_FOREGROUND
 from stages.report.records import Measured, read_json
@@ -22,9 +22,13 @@ STAGE = "collapse"  # reads what this module reads
 
 @dataclass(frozen=True)
 class Variant:
-    """The trainings of one entry of ablation.yaml on one dataset, percent over seeds; None where it has no flips."""
+    """The trainings of one entry of ablation.yaml on one dataset, percent over seeds; None where it has no flips.
+
+    `place`: of the entry in ablation.yaml.
+    """
 
     name: str
+    place: int
     iou: Measured
     foreground: Measured | None
     background: Measured | None
@@ -42,7 +46,7 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
     """Every training in reference/ablation by dataset and variant, in the order of ablation.yaml; without any, {}.
 
     Raises:
-        UserError: ablation.yaml or a result is missing or broken.
+        UserError: ablation.yaml or a result is missing or broken, or a dataset lacks what all else is compared with.
     """
     order = list(read_yaml(root / "ablation.yaml")["runs"])
     found: dict[str, dict[str, Variant]] = {}
@@ -52,17 +56,21 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
             run = read_json(file, STAGE, root)
             runs.setdefault(run["variant"], []).append(run)
         if any(runs.values()):
-            found[folder.name] = {name: _variant(name, trained) for name, trained in runs.items() if trained}
+            if not runs[FULL]:
+                missing = f"reference/ablation/{folder.name} has no training of {FULL}"
+                raise UserError(f"{missing}: `python -m stages.study ablation {folder.name} --only {FULL}` makes it")
+            numbered = enumerate(runs.items())
+            found[folder.name] = {name: _variant(name, place, trained) for place, (name, trained) in numbered if trained}
     return found
 
 
-def _variant(name: str, runs: Sequence[Mapping[str, Any]]) -> Variant:
+def _variant(name: str, place: int, runs: Sequence[Mapping[str, Any]]) -> Variant:
     traces = [run["trace"] or {} for run in runs]
     foreground, background, auroc = (
         Measured(tuple(trace[key][-1] for trace in traces)) if all(key in trace for trace in traces) else None
         for key in ("flipped_right", "flipped_wrong", "auroc")
     )
-    return Variant(name, Measured(tuple(r["iou"]["car"] for r in runs)), foreground, background, auroc)
+    return Variant(name, place, Measured(tuple(r["iou"]["car"] for r in runs)), foreground, background, auroc)
 
 
 def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
@@ -103,7 +111,8 @@ def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
 @rc_context(style.RULES)
 def picture(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
     """Car IoU of each variant, a dot for each seed, a panel for each dataset; lines are the baselines."""
-    names = list(dict.fromkeys(name for variants in found.values() for name in variants))
+    places = {name: variant.place for variants in found.values() for name, variant in variants.items()}
+    names = sorted(places, key=places.get)
     figure = Figure(figsize=(style.WIDTH, 0.9 + 0.2 * len(names)), layout="constrained")
     panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axes, (dataset, variants) in zip(panels, found.items(), strict=True):

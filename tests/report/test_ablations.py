@@ -1,6 +1,7 @@
 """The ablation's summary: constructed results, whose numbers can be told by hand."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,23 @@ def test_a_collapse_is_half_of_full_supervision_or_a_third_of_the_foreground(roo
     assert {name: variant.collapsed(62.0) for name, variant in found.items()} == {
         "full": 0, "base": 0, "tau-1": 1, "bare": 1
     }  # fmt: skip
+
+
+def test_a_picture_keeps_the_grids_order_whichever_dataset_has_an_entry(root):
+    folder = root / "reference" / "ablation"
+    shutil.copytree(folder / "synthetic", folder / "camvid")
+    (folder / "camvid" / "base-0.json").unlink()
+    (folder / "camvid" / "base-1.json").unlink()
+    picture = ablations.picture(ablations.load(root))
+    names = [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
+    assert names == ["full", "base", "tau-1", "bare"]
+
+
+def test_a_dataset_without_full_supervision_is_one_clear_line(root):
+    for seed in (0, 1):
+        (root / "reference" / "ablation" / "synthetic" / f"full-{seed}.json").unlink()
+    with pytest.raises(UserError, match=r"^reference/ablation/synthetic has no training of full: `python -m stages"):
+        ablations.load(root)
 
 
 def test_the_table_says_it(root):
