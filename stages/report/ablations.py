@@ -60,7 +60,9 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
                 missing = f"reference/ablation/{folder.name} has no training of {FULL}"
                 raise UserError(f"{missing}: `python -m stages.study ablation {folder.name} --only {FULL}` makes it")
             numbered = enumerate(runs.items())
-            found[folder.name] = {name: _variant(name, place, trained) for place, (name, trained) in numbered if trained}
+            found[folder.name] = {
+                name: _variant(name, place, trained) for place, (name, trained) in numbered if trained
+            }
     return found
 
 
