@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help reproduce test compare lint lock clean identity
+.PHONY: help reproduce queue test compare lint lock clean identity
 
 help:
 	@echo "make reproduce   install into .venv, then run the whole pipeline (dvc repro) and print a table"
+	@echo "make queue J=2   the same, J rows at a time through DVC's queue"
 	@echo "make test        all tests that take less than a minute each"
 	@echo "make compare     a table of the experiments made by dvc exp run"
 	@echo "make lint        ruff, check and format"
@@ -14,6 +15,9 @@ help:
 
 reproduce: .venv/installed identity
 	@$(BIN)/python -m stages.reproduce
+
+queue: .venv/installed identity
+	@$(BIN)/python -m stages.reproduce --jobs $(or $(J),2)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -m "not slow"

@@ -1,14 +1,19 @@
-"""The whole pipeline: `python -m stages.reproduce` is `dvc repro`, told stage by stage, and a short table."""
+"""The whole pipeline: `python -m stages.reproduce` is `dvc repro`, told stage by stage, and a short table.
 
+With `--jobs 2`, two rows at a time are trained and evaluated through DVC's queue first; the pipeline then finds them in
+DVC's cache.
+"""
+
+import argparse
 import contextlib
-import os
+import hashlib
+import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stages import params, paths
+from stages import params, paths, queue
 from stages.params import Settings
 from stages.report import paper
 from stages.report.records import results
@@ -26,25 +31,63 @@ def main() -> None:
     """Check the user's files, run what is not up to date, and print what came out. Exits with dvc's own status.
 
     Raises:
-        UserError: what the user's files say is not allowed; nothing has run then.
+        UserError: what the user's files say is not allowed, nothing has run then; or a queued training failed.
     """
+    parser = argparse.ArgumentParser(prog="python -m stages.reproduce", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="rows that are trained at a time, above 1 through DVC's queue"
+    )
+    jobs = parser.parse_args().jobs
     settings = params.load()
-    status = reproduce(paths.ROOT)
+    status = reproduce(paths.ROOT, "boxes") if jobs > 1 else 0
+    if not status and jobs > 1:
+        train_in_queue(paths.ROOT, settings, jobs)
+    status = status or reproduce(paths.ROOT)
     if status:
         sys.exit(status)
     print(f"\n{table(settings)}\n\nThe report: {paths.reports() / 'index.html'}")
 
 
-def reproduce(root: Path) -> int:
+def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
+    """Train and evaluate every row and seed that is not up to date, `jobs` at a time, each as an experiment of DVC.
+
+    The experiments are removed at the end; what they made stays in DVC's cache.
+
+    Raises:
+        UserError: one failed, the others have ended.
+    """
+    changed = set(json.loads(queue.ask(root, "status", "--json")))
+    prefix = f"rows-{_state(root)}"  # so that an interrupted queue goes on, and that of another state is no answer
+    tasks = [
+        queue.Task(f"{prefix}-{row}-{seed}", f"evaluate@{row}-{seed}")
+        for row in settings.order
+        for seed in settings.params.seeds
+        if changed & {f"evaluate@{row}-{seed}", f"train-{settings.rows[row].trains.replace('_', '-')}@{row}-{seed}"}
+    ]
+    queue.work(root, tasks, jobs, lambda task, left: print(f"{task.target}: done, {left} to go", flush=True))
+    if tasks:
+        queue.ask(root, "exp", "remove", *(task.name for task in tasks))
+
+
+def _state(root: Path) -> str:
+    """A short hash of everything that decides a training: the settings, the pipeline and the code."""
+    digest = hashlib.sha256()
+    for file in sorted([*root.glob("*.yaml"), *root.glob("stages/**/*.py")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def reproduce(root: Path, *targets: str) -> int:
     """Run `dvc repro` in `root`, print `[k/n]` and each stage's name as it starts, and return dvc's exit status.
 
-    The stages' own progress bars go straight to the terminal: their stderr is this process's.
+    `targets`: the stages to bring up to date, with what they need; without any, all. The stages' own progress bars go
+    straight to the terminal: their stderr is this process's.
     """
-    names = dvc(root, "stage", "list", "--name-only")
+    names = queue.dvc(root, "stage", "list", "--name-only")
     listed = names.communicate()[0].split()
     if names.returncode:
         return names.returncode
-    process = dvc(root, "repro")
+    process = queue.dvc(root, "repro", *targets)
     try:
         for line in told(process.stdout, len(listed)):
             print(line, flush=True)
@@ -54,13 +97,6 @@ def reproduce(root: Path) -> int:
         print("\nStopped. The same command goes on from here.", file=sys.stderr)
         return 130
     return process.wait()
-
-
-def dvc(root: Path, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """Start dvc in `root`, with this interpreter's programs first in the search path, so that `python` is this one."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.Popen(command, cwd=root, env=os.environ | {"PATH": path}, stdout=stdout, text=True)
 
 
 def told(lines: Iterable[str], n: int) -> Iterator[str]:

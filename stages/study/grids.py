@@ -6,10 +6,7 @@ interrupted study loses no more than what was running. The experiments keep thei
 
 import io
 import json
-import os
-import re
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +15,13 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from stages import params, paths
+from stages import params, paths, queue
 from stages.arrays import write_json
 from stages.params import Model, Overrides, Settings, UserError, read_model, read_yaml
 from stages.report.bars import Bar
 from stages.report.reference import SHOWN
-from stages.reproduce import dvc
 
 GRIDS = ("ablation", "finals")
-POLL_SECONDS = 20.0  # a look at the queue costs two seconds of a core
-PATIENCE = 6  # polls without a worker; a busy machine may answer late
-ENDED = ("Success", "Failed")
 
 
 class Variant(Model):
@@ -161,61 +154,15 @@ def study(root: Path, chosen: list[Run], jobs: int) -> None:
     Raises:
         UserError: a run failed, the others are kept; or dvc's workers have ended before the queue.
     """
-    missing = [run for run in chosen if not run.file(root).exists()]
+    missing = {run.experiment: run for run in chosen if not run.file(root).exists()}
     print(f"{len(chosen) - len(missing)} of {len(chosen)} runs are there", flush=True)
-    states, _ = queue_states(root)
-    for run in missing:
-        state = states.get(run.experiment)
-        if state == "Failed":
-            _dvc(root, "queue", "remove", run.experiment)
-        if state in (None, "Failed"):
-            sets = [word for change in run.changes for word in ("--set-param", change)]
-            _dvc(root, "exp", "run", "--queue", "--name", run.experiment, *sets, run.target)
-    failed, waiting = [], list(missing)
-    if jobs > 1:  # threads of several trainings would wait for each other
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if waiting:
-        _start_workers(root, jobs)
-    silent = 0
-    while waiting:
-        states, workers = queue_states(root)
-        silent = 0 if workers else silent + 1
-        for run in [run for run in waiting if states.get(run.experiment) in ENDED]:
-            waiting.remove(run)
-            if states[run.experiment] == "Success":
-                keep(root, run)
-                print(f"{run.experiment}: kept, {len(waiting)} to go", flush=True)
-            else:
-                failed.append(run.experiment)
-        if waiting and silent > PATIENCE:
-            raise UserError(
-                f"dvc's workers are gone, {len(waiting)} runs to go: run this again, "
-                "after `dvc queue kill` for what `dvc queue status` still calls running"
-            )
-        if waiting:
-            time.sleep(POLL_SECONDS)
-    if failed:
-        raise UserError(f"{', '.join(failed)} failed: `dvc queue logs {failed[0]}` says why")
 
+    def ended(task: queue.Task, left: int) -> None:
+        keep(root, missing[task.name])
+        print(f"{task.name}: kept, {left} to go", flush=True)
 
-def queue_states(root: Path) -> tuple[dict[str, str], int]:
-    """The state of each named task in DVC's queue (Queued, Running, Success, Failed), and the number of workers."""
-    states, workers = {}, 0
-    for line in _dvc(root, "queue", "status").splitlines():
-        words = line.split()
-        name = next((word for word in words if word.startswith(GRIDS)), None)
-        state = next((word for word in words if word in (*ENDED, "Queued", "Running")), None)
-        if name and state:
-            states[name] = state
-        if counts := re.match(r"Worker status: (\d+) active, (\d+) idle", line):
-            workers = int(counts[1]) + int(counts[2])
-    return states, workers
-
-
-def _start_workers(root: Path, jobs: int) -> None:
-    """The workers outlive `dvc queue start`, and would hold a pipe to it open until the last run has ended."""
-    if dvc(root, "queue", "start", "--jobs", str(jobs), stdout=subprocess.DEVNULL).wait():
-        raise UserError("dvc queue start failed")
+    tasks = [queue.Task(name, run.target, run.changes) for name, run in missing.items()]
+    queue.work(root, tasks, jobs, ended)
 
 
 def keep(root: Path, run: Run) -> None:
@@ -254,11 +201,3 @@ def _labels(files: Any, pictures: str, split: str) -> dict[str, np.ndarray]:
 
 def _about(trained: Mapping[str, Any]) -> dict[str, Any]:
     return {key: trained[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
-
-
-def _dvc(root: Path, *arguments: str) -> str:
-    process = dvc(root, *arguments)
-    out, _ = process.communicate()
-    if process.returncode:
-        raise UserError(f"dvc {' '.join(arguments[:2])} failed with status {process.returncode}")
-    return out

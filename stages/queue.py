@@ -1,0 +1,127 @@
+"""Trainings through DVC's queue: several at a time, each in a copy of the project of its own.
+
+An experiment's outs lie in DVC's cache when it has ended, so a later `dvc repro` of the same stages finds them there.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.params import UserError
+
+POLL_SECONDS = 20.0  # a look at the queue costs two seconds of a core
+PATIENCE = 6  # polls without a worker; a busy machine may answer late
+ENDED = ("Success", "Failed")
+STATES = (*ENDED, "Queued", "Running")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One experiment: its name in DVC, the stage that it ends with, and DVC's `--set-param` values."""
+
+    name: str
+    target: str
+    changes: tuple[str, ...] = ()
+
+
+def dvc(root: Path, *arguments: str, stdout: int = subprocess.PIPE, device: str | None = None) -> subprocess.Popen[str]:
+    """Start dvc in `root`, with this interpreter's programs first in the search path, so that `python` is this one.
+
+    `device`: the only CUDA device that it and its children see.
+    """
+    environ = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+    if device is not None:
+        environ["CUDA_VISIBLE_DEVICES"] = device
+    return subprocess.Popen([sys.executable, "-m", "dvc", *arguments], cwd=root, env=environ, stdout=stdout, text=True)
+
+
+def work(root: Path, tasks: Sequence[Task], jobs: int, ended: Callable[[Task, int], None]) -> None:
+    """Queue the tasks that are not in the queue yet, run `jobs` at a time, and wait for all of them.
+
+    Args:
+        ended: called with each task that succeeded and the number of tasks to go, as it ends.
+
+    Raises:
+        UserError: some failed, the others have ended; or dvc's workers are gone before the queue is empty.
+    """
+    states, _ = look(root)
+    for task in tasks:
+        state = states.get(task.name)
+        if state == "Failed":
+            ask(root, "queue", "remove", task.name)
+        if state in (None, "Failed"):
+            sets = [word for change in task.changes for word in ("--set-param", change)]
+            ask(root, "exp", "run", "--queue", "--name", task.name, *sets, task.target)
+    if tasks:
+        _start_workers(root, jobs)
+    failed, waiting, silent = [], list(tasks), 0
+    while waiting:
+        states, workers = look(root)
+        silent = 0 if workers else silent + 1
+        for task in [task for task in waiting if states.get(task.name) in ENDED]:
+            waiting.remove(task)
+            if states[task.name] == "Success":
+                ended(task, len(waiting))
+            else:
+                failed.append(task.name)
+        if waiting and silent > PATIENCE:
+            raise UserError(
+                f"dvc's workers are gone, {len(waiting)} runs to go: run this again, "
+                "after `dvc queue kill` for what `dvc queue status` still calls running"
+            )
+        if waiting:
+            time.sleep(POLL_SECONDS)
+    if failed:
+        raise UserError(f"{', '.join(failed)} failed: `dvc queue logs {failed[0]}` says why")
+
+
+def look(root: Path) -> tuple[dict[str, str], int]:
+    """The state of each named task in DVC's queue (one of STATES), and the number of workers."""
+    states, workers = {}, 0
+    for line in ask(root, "queue", "status").splitlines():
+        words = line.split()
+        if len(words) > 2 and (state := next((word for word in words[2:] if word in STATES), None)):
+            states[words[1]] = state  # the first word is the task's hash
+        if counts := re.match(r"Worker status: (\d+) active, (\d+) idle", line):
+            workers = int(counts[1]) + int(counts[2])
+    return states, workers
+
+
+def _start_workers(root: Path, jobs: int) -> None:
+    """Start the workers, on machines with several CUDA devices each with one of them.
+
+    They outlive `dvc queue start`, and would hold a pipe to it open until the last run has ended.
+    """
+    if jobs > 1:  # threads of several trainings would wait for each other
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    devices = _devices() if jobs > 1 else []
+    for worker in range(1, jobs + 1) if len(devices) > 1 else (jobs,):
+        device = devices[(worker - 1) % len(devices)] if len(devices) > 1 else None
+        if dvc(root, "queue", "start", "--jobs", str(worker), stdout=subprocess.DEVNULL, device=device).wait():
+            raise UserError("dvc queue start failed")
+
+
+def _devices() -> list[str]:
+    """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES calls them."""
+    import torch  # takes two seconds
+
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return visible or [str(index) for index in range(torch.cuda.device_count())]
+
+
+def ask(root: Path, *arguments: str) -> str:
+    """What a dvc command prints.
+
+    Raises:
+        UserError: it failed; dvc has said why on stderr.
+    """
+    process = dvc(root, *arguments)
+    out, _ = process.communicate()
+    if process.returncode:
+        raise UserError(f"dvc {' '.join(arguments[:2])} failed with status {process.returncode}")
+    return out

@@ -1,0 +1,120 @@
+"""Rows through DVC's queue, on stages that are stubs: what it trains, the pipeline finds in DVC's cache."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from clones import Clone, copy_project, keep_rows, ran, use_stubs
+
+from stages import params, queue
+from stages.params import UserError
+from stages.reproduce import reproduce, train_in_queue
+
+ROWS = ["bce-500", "bootstrap-500-2280"]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(queue, "POLL_SECONDS", 1.0)
+    monkeypatch.setattr(queue, "PATIENCE", 60)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Clone:
+    """A clone with stubs and two rows, in which nothing has run."""
+    clone = copy_project(tmp_path / "project")
+    use_stubs(clone)
+    keep_rows(clone, ROWS)
+    clone.commit()
+    return clone
+
+
+@pytest.mark.slow
+def test_the_pipeline_trains_nothing_after_the_queue_and_a_second_queue_has_nothing_to_do(small, quick, capsys):
+    assert reproduce(small.path, "boxes") == 0
+    with contextlib.chdir(small.path):
+        train_in_queue(small.path, params.load(small.path), 2)
+    assert {line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "to go" in line} == {
+        f"evaluate@{row}-0" for row in ROWS
+    }
+    assert small.dvc("exp", "list", "--name-only").stdout == ""
+    output = small.dvc("repro", "gather").stdout
+    assert not any(stage.startswith(("train", "evaluate")) for stage in ran(output))
+    for row in ROWS:
+        assert (small.path / "runs" / row / "seed-0" / "record.json").is_file()
+    train_in_queue(small.path, params.load(small.path), 2)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_a_training_that_fails_is_named_and_the_others_end(small, quick):
+    stub = small.path / "stub.py"
+    guard = "if any('runs/bce-500/' in word for word in sys.argv):\n    sys.exit('out of luck')\n"
+    stub.write_text(stub.read_text() + guard)
+    small.commit()
+    assert reproduce(small.path, "boxes") == 0
+    with pytest.raises(UserError, match=r"bce-500-0 failed: `dvc queue logs rows-\w+-bce-500-0` says why"):
+        train_in_queue(small.path, params.load(small.path), 2)
+    assert not ran(small.dvc("repro", "evaluate@bootstrap-500-2280-0").stdout)
+
+
+STATUS = """\
+Task     Name                        Created    Status
+4f8bcca  rows-12345678-bce-500-0     02:18 PM   Running
+929db8b  rows-12345678-bce-2780-0    02:18 PM   Queued
+9e41419  finals-camvid-bce-500-0     02:18 PM   Failed
+61d00be                              02:18 PM   Success
+
+Worker status: 1 active, 2 idle
+"""
+
+
+def test_the_queues_state_is_read_by_name(monkeypatch):
+    monkeypatch.setattr(queue, "ask", lambda *_: STATUS)
+    states, workers = queue.look(Path())
+    assert states["rows-12345678-bce-500-0"] == "Running"
+    assert states["rows-12345678-bce-2780-0"] == "Queued"
+    assert states["finals-camvid-bce-500-0"] == "Failed"
+    assert workers == 3
+
+
+def test_workers_that_vanish_are_told_in_one_line(monkeypatch):
+    asked = []
+    monkeypatch.setattr(queue, "ask", lambda *words: asked.append(words[1:]) or "Worker status: 0 active, 0 idle\n")
+    monkeypatch.setattr(queue, "_start_workers", lambda *_: None)
+    monkeypatch.setattr(queue.time, "sleep", lambda _: None)
+    with pytest.raises(UserError, match=r"^dvc's workers are gone, 1 runs to go: "):
+        queue.work(Path(), [queue.Task("a", "evaluate@a-0", ("tau=1.0",))], 2, lambda *_: None)
+    assert ("exp", "run", "--queue", "--name", "a", "--set-param", "tau=1.0", "evaluate@a-0") in asked
+
+
+@pytest.mark.parametrize(
+    ("visible", "found", "expected"),
+    [
+        (None, 0, [None]),
+        (None, 1, [None]),
+        (None, 2, ["0", "1", "0"]),
+        ("3,5", 8, ["3", "5", "3"]),
+        ("4", 1, [None]),
+    ],
+)
+def test_each_worker_has_one_device_where_there_are_several(monkeypatch, visible, found, expected):
+    started = []
+
+    class Done:
+        def wait(self):
+            return 0
+
+    def dvc(_, *words, device=None, **__):
+        started.append((words[-1], device))
+        return Done()
+
+    monkeypatch.setattr(queue, "dvc", dvc)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: found)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    queue._start_workers(Path(), 3)
+    assert [device for _, device in started] == expected
+    assert started[-1][0] == "3"
