@@ -84,6 +84,7 @@ class Params(Model):
     )
     steps: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(description="a whole number from 1 up, or auto")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
+    processes: int = whole(1)
 
 
 class Overrides(Model):

@@ -5,7 +5,7 @@ import sys
 from tqdm import tqdm
 
 
-def bar(total: int, label: str, start: int = 0) -> tqdm:
+def bar(total: int, label: str, start: int = 0, shown: bool = True) -> tqdm:
     """A bar with the time left; `.set_postfix_str(...)` sets its numbers. In a log file it prints every 10 s."""
     terminal = sys.stderr.isatty()
     return tqdm(
@@ -13,6 +13,7 @@ def bar(total: int, label: str, start: int = 0) -> tqdm:
         initial=start,
         desc=label,
         unit="step",
+        disable=not shown,
         mininterval=0.5 if terminal else 10,
         dynamic_ncols=terminal,
         ncols=None if terminal else 110,

@@ -99,9 +99,11 @@ def _share(runs: Runs, label: str) -> float | None:
 
 
 def _time_ratio(runs: Runs, _: str) -> float | None:
-    """Of the trainings' own seconds, where both ran on the same device with as many threads."""
+    """Of the trainings' own seconds, where both ran on the same device with as many processes and threads."""
     first, second = runs
-    if any(first.get(key) != second.get(key) for key in ("device", "threads")) or not second.get("seconds"):
+    if any(first.get(key) != second.get(key) for key in ("device", "processes", "threads")) or not second.get(
+        "seconds"
+    ):
         return None
     return first["seconds"] / second["seconds"]
 

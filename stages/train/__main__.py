@@ -1,6 +1,11 @@
-"""Train one row with one seed: python -m stages.train --row bootstrap-500-2280 --seed 0"""
+"""Train one row with one seed: python -m stages.train --row bootstrap-500-2280 --seed 0
+
+With `processes` above 1 in params.yaml, as many share the training; so they do where torchrun has started this module.
+"""
 
 import argparse
+import os
+import sys
 
 from stages.params import load, run
 from stages.train.loop import train
@@ -11,7 +16,11 @@ def main() -> None:
     parser.add_argument("--row", required=True, help="a row's name in rows.yaml")
     parser.add_argument("--seed", type=int, required=True, help="the training's seed, a whole number from 0 up")
     arguments = parser.parse_args()
-    train(load(), arguments.row, arguments.seed)
+    settings = load()
+    if settings.params.processes > 1 and "WORLD_SIZE" not in os.environ:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.params.processes}"]
+        os.execv(sys.executable, [sys.executable, *torchrun, "-m", "stages.train", *sys.argv[1:]])
+    train(settings, arguments.row, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -84,9 +84,10 @@ class Batches:
     or any other part of training.
     """
 
-    def __init__(self, packed: Packed, row: Row, pp: np.ndarray, drawn: Plan, device: torch.device):
+    def __init__(self, packed: Packed, row: Row, pp: np.ndarray, drawn: Plan, device: torch.device, mine=slice(None)):
+        """`mine`: which draws of a batch this process takes."""
         split = packed.train
-        self._plan = drawn
+        self._plan = Plan(drawn.image[:, mine], drawn.pixel_perfect[:, mine], drawn.mirrored[:, mine])
         self._images = _tensor(split.images).to(device)
         self._box_targets = _tensor(split.targets(row.task)).to(device)
         self._box_numbers = _tensor(split.indices(row.task).view(np.int16)).to(device)

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import platform
 
 import torch
@@ -14,12 +15,14 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 def resolve(name: str) -> torch.device:
     """`auto` is the first CUDA device where there is one, else the CPU; any other name is taken literally.
 
+    Under torchrun, `auto` and `cuda` are the CUDA device of the process's number on its machine.
+
     Raises:
         UserError: a CUDA device that this machine lacks.
     """
     if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"params.yaml: device is {name}; this machine has {torch.cuda.device_count()} CUDA devices")
     return device

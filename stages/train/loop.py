@@ -2,6 +2,7 @@
 
 A run is a pure function of (parameters, data, code, seed): the plan of draws is made beforehand, and every step sets
 torch's random state from (seed, step), so dropout and Monte Carlo noise do not depend on where a run was resumed.
+Under `torchrun`, its processes share the batches of one run, and the first one writes.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ from stages.train.device import keep_freed_memory, precision, resolve
 from stages.train.device import name as device_name
 from stages.train.model import Predictor, build, flipper_of, normalise
 from stages.train.objectives import Supervision, objective, predict, split_output
+from stages.train.ranks import Ranks, ranks
 from stages.train.recipes import Recipe, recipe_of
 
 LOG_EVERY = 10  # steps between two lines of the history
@@ -55,17 +57,26 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
     keep_freed_memory()
     device = resolve(settings.params.device)
     run = describe(settings, name, seed, packed, pp, box)
-    record = provenance(root, packed, device)
     out = paths.train(name, seed, root)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "run.json", run)
-    write_json(paths.record(name, seed, root), record)
-    key = hashlib.sha256(json.dumps([run, record["code"], record["data"], str(device)]).encode()).hexdigest()
-    with checkpoint(paths.checkpoints(root) / f"{name}-{seed}-{key[:16]}") as saved:
-        trainer = Trainer(packed, row, run, pp, box, device, saved)
-        trainer.fit(f"{name} seed {seed}")
-        trainer.write(out)
-        write_json(paths.record(name, seed, root), record | trainer.timing())
+    with ranks(device) as these:
+        if these.world > settings.params.batch_size:
+            raise UserError(
+                f"params.yaml: batch_size is {settings.params.batch_size}; allowed with {these.world} processes: "
+                f"{these.world} or more"
+            )
+        if not these.first:
+            Trainer(packed, row, run, pp, box, device, ranks=these).fit(name)
+            return out
+        record = provenance(root, packed, device, these.world)
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "run.json", run)
+        write_json(paths.record(name, seed, root), record)
+        key = hashlib.sha256(json.dumps([run, record["code"], record["data"], device.type]).encode()).hexdigest()
+        with checkpoint(paths.checkpoints(root) / f"{name}-{seed}-{key[:16]}") as saved:
+            trainer = Trainer(packed, row, run, pp, box, device, saved, these)
+            trainer.fit(f"{name} seed {seed}")
+            trainer.write(out)
+            write_json(paths.record(name, seed, root), record | trainer.timing())
     return out
 
 
@@ -117,7 +128,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
     }
 
 
-def provenance(root: Path, packed: Packed, device: torch.device) -> dict:
+def provenance(root: Path, packed: Packed, device: torch.device, processes: int = 1) -> dict:
     """record.json, as far as it is known when a run starts."""
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
@@ -130,6 +141,7 @@ def provenance(root: Path, packed: Packed, device: torch.device) -> dict:
         "code": code_hash(),
         "data": packed.fingerprint,
         "device": device_name(device),
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "precision": str(precision(device)).removeprefix("torch."),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
@@ -148,18 +160,21 @@ class Trainer:
         box: np.ndarray,
         device: torch.device,
         saved: Checkpoint | None = None,
+        ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     ):
         chosen = run["settings"]
         self.row, self.recipe, self.seed, self.steps = row, recipe_of(row), run["seed"], chosen["steps"]
-        self.run, self.device, self._saved = run, device, saved
+        self.run, self.device, self._saved, self.ranks = run, device, saved, ranks
         torch.manual_seed(self.seed)
-        self.network = build(row, chosen["width"], chosen.get("tau")).to(device, memory_format=torch.channels_last)
+        network = build(row, chosen["width"], chosen.get("tau")).to(device, memory_format=torch.channels_last)
+        self.network = ranks.whole(network, device)
+        self.shared = ranks.share(self.network, device)
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True
         )
         self.schedule = _schedule(self.optimiser, chosen)
         flipper = flipper_of(row, chosen, run["fill_rate"])
-        self.objective = objective(row, self.recipe, flipper, chosen.get("samples"))
+        self.objective = objective(row, self.recipe, flipper, chosen.get("samples"), ranks.total)
         self.predictor = Predictor(self.network, row, flipper, run)
         drawn = plan(
             pp,
@@ -172,10 +187,10 @@ class Trainer:
             pp_only=self.recipe.pp_only,
             flip=chosen["flip"],
         )
-        self.batches = Batches(packed, row, pp, drawn, device)
+        self.batches = Batches(packed, row, pp, drawn, device, slice(ranks.rank, None, ranks.world))
         self.samples, self.trace = samples.Samples(packed, row, box), traces.Trace(packed, row, box)
         self.history: list[dict] = []
-        self.iou = _RunningIoU(row, self.recipe)
+        self.iou = _RunningIoU(row, self.recipe, ranks)
         self.step, self.seconds, self.resumed = 0, 0.0, 0
         self._resume()
 
@@ -187,16 +202,16 @@ class Trainer:
         """
         saved_at, started = time.monotonic(), time.monotonic() - self.seconds
         pictures, traced = set(samples.moments(self.steps)), set(traces.moments(self.steps))
-        with bar(self.steps, label, self.step) as progress:
+        with bar(self.steps, label, self.step, shown=self.ranks.first) as progress:
             while self.step < self.steps:
                 images, labels = self.batches[self.step]
                 output, terms = self.advance(images, labels)
                 self.step += 1
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:
                     self._log(terms, self.iou.update(output, labels), progress)
-                if self.step in pictures:
+                if self.step in pictures and self.ranks.first:
                     self.samples.take(self.step, self.predictor)
-                if self.step in traced:
+                if self.step in traced and self.ranks.first:
                     self.trace.take(self.step, self.predictor)
                 progress.update()
                 self.seconds = time.monotonic() - started
@@ -205,15 +220,18 @@ class Trainer:
                     saved_at = time.monotonic()
 
     def advance(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
-        """One optimiser step. Returns the network's output and the loss with its terms, on the device."""
+        """One optimiser step. Returns the network's output and the loss with its terms, on the device.
+
+        Of several processes, each returns its part: the terms of all add up to the batch's.
+        """
         self.network.train()
-        torch.manual_seed(_mix(self.seed, self.step))
+        torch.manual_seed(_mix(self.seed, self.step, self.ranks.rank))
         reduced = precision(self.device)
         with torch.autocast(self.device.type, reduced, enabled=reduced != torch.float32):
-            output = self.network(normalise(images))
+            output = self.shared(normalise(images))
         loss = self.objective(output, labels)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()
+        (loss.total * self.ranks.world).backward()  # gradients are averaged over the processes, and the loss is a sum
         self.optimiser.step()
         self.schedule.step()
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
@@ -237,7 +255,7 @@ class Trainer:
         }
 
     def _log(self, terms: dict[str, Tensor], iou: float | None, progress) -> None:
-        values = {name: float(f"{value.item():.6g}") for name, value in terms.items()}
+        values = {name: float(f"{self.ranks.total(value).item():.6g}") for name, value in terms.items()}
         if not np.isfinite(values["loss"]):
             raise UserError(
                 f"{self.run['row']} seed {self.seed}: the loss is {values['loss']} at step {self.step}; "
@@ -266,7 +284,8 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        state = self._saved.load(self.device) if self._saved else None
+        where = self.device if self.ranks.world == 1 else torch.device("cpu")
+        state = self.ranks.told(self._saved.load(where) if self._saved else None)
         if state is None:
             return
         self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"] + 1
@@ -290,16 +309,17 @@ def _schedule(optimiser: torch.optim.Optimizer, chosen: dict) -> lr_scheduler.LR
     return lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
-def _mix(seed: int, step: int) -> int:
-    """One 63-bit number from two, so that no two (seed, step) of a study share a random state."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {step}".encode()).digest()[:8], "big") >> 1
+def _mix(seed: int, step: int, rank: int) -> int:
+    """One 63-bit number from three, so that no two (seed, step, rank) of a study share a random state."""
+    text = f"{seed} {step} {rank}" if rank else f"{seed} {step}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 class _RunningIoU:
     """The progress bar's IoU: of the foreground with the labels that training uses (masks or boxes), recent batches."""
 
-    def __init__(self, row: Row, recipe: Recipe):
-        self.row, self.recipe, self.intersection, self.union = row, recipe, 0.0, 0.0
+    def __init__(self, row: Row, recipe: Recipe, ranks: Ranks):
+        self.row, self.recipe, self.ranks, self.intersection, self.union = row, recipe, ranks, 0.0, 0.0
 
     @torch.inference_mode()
     def update(self, output: Tensor, labels: Supervision) -> float | None:
@@ -308,7 +328,8 @@ class _RunningIoU:
         predicted, target = predict(mean, self.row), labels.target
         known = (target >= 0) & (target < len(self.row.classes))
         foreground = known & ((predicted > 0) | (target > 0))
-        right = (foreground & (predicted == target)).sum().item()
+        counts = torch.stack([(foreground & (predicted == target)).sum(), foreground.sum()])
+        right, either = self.ranks.total(counts).tolist()
         self.intersection = 0.8 * self.intersection + right
-        self.union = 0.8 * self.union + foreground.sum().item()
+        self.union = 0.8 * self.union + either
         return round(100 * self.intersection / self.union, 2) if self.union else None

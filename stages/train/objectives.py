@@ -73,13 +73,18 @@ def predict(mean: Tensor, row: Row) -> Tensor:
 
 
 def objective(
-    row: Row, recipe: Recipe, flipper: Flipper | None, samples: int | None
+    row: Row,
+    recipe: Recipe,
+    flipper: Flipper | None,
+    samples: int | None,
+    total: Callable[[Tensor], Tensor] = lambda count: count,
 ) -> Callable[[Tensor, Supervision], Loss]:
     """The loss of a row, as a function of the network's output and the batch's labels.
 
     Args:
         flipper: of bootstrapping rows. samples: T, of multi-class uncertainty rows (their noise is torch's default
-            generator's on the output's device).
+            generator's on the output's device). total: makes a count of pixels that of the whole batch, of which a
+            process may see a part; the batch's loss is then the sum of the processes'.
     """
     per_pixel = {
         "bce": _plain,
@@ -94,13 +99,12 @@ def objective(
         mean, log_variance = split_output(output, row, recipe)
         pixels = _Pixels(row, recipe, flipper, samples, mean, log_variance, labels)
         maps, flipped = per_pixel(pixels)
-        valid = pixels.valid.sum().clamp(min=1)
+        valid = total(pixels.valid.sum()).clamp(min=1)
         parts = {name: value.sum() / valid for name, value in maps.items()}
-        total = torch.stack(list(parts.values())).sum()
         terms = {name: value.detach() for name, value in parts.items()}
         if flipped is not None:
-            terms["flipped"] = flipped.detach().sum() / max(flipped.numel(), 1)
-        return Loss(total, terms)
+            terms["flipped"] = flipped.detach().sum() / total(valid.new_tensor(flipped.numel())).clamp(min=1)
+        return Loss(torch.stack(list(parts.values())).sum(), terms)
 
     return compute
 

@@ -158,9 +158,12 @@ def test_a_training_reads_just_the_params_that_its_stage_tracks(row: str, monkey
     assert params.read == set(declared_params(stage)["params.yaml"])
 
 
-def test_the_report_tracks_all_params_but_the_device() -> None:
-    assert set(declared_params(STAGES["report"])["params.yaml"]) == set(type(SETTINGS.params).model_fields) - {"device"}
+WHERE = {"device", "processes"}  # where a run happens
 
 
-def test_no_stage_tracks_the_device() -> None:
-    assert not any("device" in declared_params(stage).get("params.yaml", []) for stage in STAGES.values())
+def test_the_report_tracks_all_params_but_where_runs_happen() -> None:
+    assert set(declared_params(STAGES["report"])["params.yaml"]) == set(type(SETTINGS.params).model_fields) - WHERE
+
+
+def test_no_stage_tracks_where_runs_happen() -> None:
+    assert not any(WHERE & set(declared_params(stage).get("params.yaml", [])) for stage in STAGES.values())

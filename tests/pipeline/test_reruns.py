@@ -98,6 +98,7 @@ PARAMS = {
     "learning_rate": (ROWS, {"report"}),
     "seeds": ([], {"gather", "collapse", "tables", "report"}),
     "device": ([], set()),
+    "processes": ([], set()),
 }
 
 
