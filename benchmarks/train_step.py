@@ -125,7 +125,10 @@ def _settings(arguments: argparse.Namespace, size: tuple[int, int]) -> Settings:
     settings = params.load()
     profile = params.Profile.model_validate(params.read_yaml(paths.ROOT / "datasets.yaml")["profiles"]["synthetic"])
     scenes = profile.scenes.model_copy(
-        update={"size": (2 * size[0], 2 * size[1]), "images": params.SyntheticImages(train=IMAGES, val=1)}
+        update={
+            "size": (2 * size[0], 2 * size[1]),
+            "images": params.SyntheticImages(train=max(IMAGES, arguments.batch), val=1),
+        }
     )
     changed = {
         "scenes": scenes,

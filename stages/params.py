@@ -151,8 +151,8 @@ class Row(Model):
             )
         if self.overrides != Overrides() and not self.bootstraps:
             raise ValueError("overrides change a recipe, so they are for bootstrap and ce_bootstrap alone")
-        if self.overrides.bound == "tanh" and self.recipe == "paper" and self.overrides.smax is None:
-            raise ValueError("overrides with `bound: tanh` need smax, which recipe paper does not have")
+        if self.overrides.bound == "tanh" and self.overrides.smax is None:
+            raise ValueError("overrides with `bound: tanh` need smax")
         if self.bootstraps and not self.mixes:
             raise ValueError("a bootstrapping row needs pixel-perfect and box images (pp and box above 0)")
         if not 1 <= self.pp + self.box <= PAPER_IMAGES:
@@ -331,6 +331,10 @@ def _read_params(path: Path) -> Params:
         problems.append(_not_allowed("seeds", params.seeds, Params.model_fields["seeds"].description))
     if params and params.sampler == "fixed" and params.batch_size < 2:
         problems.append(_not_allowed("batch_size", params.batch_size, "2 or more with `sampler: fixed`"))
+    if params and params.processes > params.batch_size:
+        problems.append(_not_allowed("processes", params.processes, f"at most batch_size, {params.batch_size}"))
+    if params and params.processes > 1 and ":" in params.device:
+        problems.append(_not_allowed("device", params.device, "auto, cpu, cuda with `processes` above 1"))
     _refuse(path.name, problems)
     return params
 

@@ -8,11 +8,11 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.params import UserError
+from stages.params import Settings, UserError
 
 POLL_SECONDS = 20.0  # a look at the queue costs two seconds of a core
 PATIENCE = 6  # polls without a worker; a busy machine may answer late
@@ -29,15 +29,28 @@ class Task:
     changes: tuple[str, ...] = ()
 
 
-def dvc(root: Path, *arguments: str, stdout: int = subprocess.PIPE, device: str | None = None) -> subprocess.Popen[str]:
+def dvc(root: Path, *arguments: str, stdout: int = subprocess.PIPE, **environ: str) -> subprocess.Popen[str]:
     """Start dvc in `root`, with this interpreter's programs first in the search path, so that `python` is this one.
 
-    `device`: the only CUDA device that it and its children see.
+    `environ`: what it and its children see besides this process's environment.
     """
-    environ = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
-    if device is not None:
-        environ["CUDA_VISIBLE_DEVICES"] = device
-    return subprocess.Popen([sys.executable, "-m", "dvc", *arguments], cwd=root, env=environ, stdout=stdout, text=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.Popen(command, cwd=root, env=os.environ | {"PATH": path} | environ, stdout=stdout, text=True)
+
+
+def check(settings: Settings, jobs: int) -> None:
+    """Refuse what does not go with several trainings at a time, on machines with several GPUs each on one of its own.
+
+    Raises:
+        UserError: jobs above 1 with several processes for each training, or with a certain device for all of them.
+    """
+    chosen = settings.params
+    if jobs > 1 and (chosen.processes > 1 or ":" in chosen.device):
+        raise UserError(
+            f"params.yaml: processes is {chosen.processes} and device is {chosen.device}; "
+            f"allowed with {jobs} trainings at a time: processes 1, and device auto, cpu or cuda"
+        )
 
 
 def work(root: Path, tasks: Sequence[Task], jobs: int, ended: Callable[[Task, int], None]) -> None:
@@ -59,7 +72,15 @@ def work(root: Path, tasks: Sequence[Task], jobs: int, ended: Callable[[Task, in
             ask(root, "exp", "run", "--queue", "--name", task.name, *sets, task.target)
     if tasks:
         _start_workers(root, jobs)
-    failed, waiting, silent = [], list(tasks), 0
+    try:
+        _wait(root, list(tasks), ended)
+    except KeyboardInterrupt:
+        print("\nStopped waiting: dvc's workers go on; `dvc queue stop --kill` ends them.", file=sys.stderr)
+        raise
+
+
+def _wait(root: Path, waiting: list[Task], ended: Callable[[Task, int], None]) -> None:
+    failed, silent = [], 0
     while waiting:
         states, workers = look(root)
         silent = 0 if workers else silent + 1
@@ -97,13 +118,24 @@ def _start_workers(root: Path, jobs: int) -> None:
 
     They outlive `dvc queue start`, and would hold a pipe to it open until the last run has ended.
     """
-    if jobs > 1:  # threads of several trainings would wait for each other
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-    devices = _devices() if jobs > 1 else []
-    for worker in range(1, jobs + 1) if len(devices) > 1 else (jobs,):
-        device = devices[(worker - 1) % len(devices)] if len(devices) > 1 else None
-        if dvc(root, "queue", "start", "--jobs", str(worker), stdout=subprocess.DEVNULL, device=device).wait():
-            raise UserError("dvc queue start failed")
+    environ, devices = {}, _devices() if jobs > 1 else []
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:  # more threads than cores would wait for each other
+        environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    if len(devices) < 2:
+        _start(root, jobs, environ)
+        return
+    for worker in range(1, jobs + 1):
+        _start(root, worker, environ | {"CUDA_VISIBLE_DEVICES": devices[(worker - 1) % len(devices)]})
+        for _ in range(PATIENCE):  # dvc starts a worker that does not answer yet once more
+            if look(root)[1] >= worker:
+                break
+            time.sleep(1)
+
+
+def _start(root: Path, jobs: int, environ: Mapping[str, str]) -> None:
+    """Start as many workers as are missing of `jobs`."""
+    if dvc(root, "queue", "start", "--jobs", str(jobs), stdout=subprocess.DEVNULL, **environ).wait():
+        raise UserError("dvc queue start failed")
 
 
 def _devices() -> list[str]:

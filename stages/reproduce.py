@@ -39,6 +39,7 @@ def main() -> None:
     )
     jobs = parser.parse_args().jobs
     settings = params.load()
+    queue.check(settings, jobs)
     status = reproduce(paths.ROOT, "boxes") if jobs > 1 else 0
     if not status and jobs > 1:
         train_in_queue(paths.ROOT, settings, jobs)
@@ -51,30 +52,49 @@ def main() -> None:
 def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
     """Train and evaluate every row and seed that is not up to date, `jobs` at a time, each as an experiment of DVC.
 
-    The experiments are removed at the end; what they made stays in DVC's cache.
+    Those that succeeded are removed at the end; what they made stays in DVC's cache.
 
     Raises:
         UserError: one failed, the others have ended.
     """
+    _forget(root)
     changed = set(json.loads(queue.ask(root, "status", "--json")))
-    prefix = f"rows-{_state(root)}"  # so that an interrupted queue goes on, and that of another state is no answer
     tasks = [
-        queue.Task(f"{prefix}-{row}-{seed}", f"evaluate@{row}-{seed}")
+        queue.Task(f"{_prefix(root)}-{row}-{seed}", f"evaluate@{row}-{seed}")
         for row in settings.order
         for seed in settings.params.seeds
         if changed & {f"evaluate@{row}-{seed}", f"train-{settings.rows[row].trains.replace('_', '-')}@{row}-{seed}"}
     ]
-    queue.work(root, tasks, jobs, lambda task, left: print(f"{task.target}: done, {left} to go", flush=True))
-    if tasks:
-        queue.ask(root, "exp", "remove", *(task.name for task in tasks))
+    succeeded = []
+
+    def ended(task: queue.Task, left: int) -> None:
+        succeeded.append(task.name)
+        print(f"{task.target}: done, {left} to go", flush=True)
+
+    try:
+        queue.work(root, tasks, jobs, ended)
+    finally:
+        if succeeded:
+            queue.ask(root, "exp", "remove", *succeeded)
 
 
-def _state(root: Path) -> str:
-    """A short hash of everything that decides a training: the settings, the pipeline and the code."""
+def _forget(root: Path) -> None:
+    """Take earlier states' tasks out of the queue, but for those that run."""
+    states, _ = queue.look(root)
+    stale = [name for name in states if name.startswith("rows-") and not name.startswith(_prefix(root))]
+    if idle := [name for name in stale if states[name] != "Running"]:
+        queue.ask(root, "queue", "remove", *idle)
+
+
+def _prefix(root: Path) -> str:
+    """What the names of tasks start with: a hash of the settings, the pipeline and the code.
+
+    So an interrupted queue goes on, and that of another state is no answer.
+    """
     digest = hashlib.sha256()
     for file in sorted([*root.glob("*.yaml"), *root.glob("stages/**/*.py")]):
         digest.update(file.read_bytes())
-    return digest.hexdigest()[:8]
+    return f"rows-{digest.hexdigest()[:8]}"
 
 
 def reproduce(root: Path, *targets: str) -> int:

@@ -106,6 +106,8 @@ def test_settings_cannot_be_changed() -> None:
         ("seeds", "[0, -3]", "[0, -3]", "from 0 up"),
         ("seeds", "0", "0", "a list"),
         ("device", "gpu", '"gpu"', "auto, cpu, cuda"),
+        ("processes", "0", "0", "a whole number from 1 up"),
+        ("processes", "9", "9", "at most batch_size, 8"),
         ("dataset", "camvd", '"camvd"', "synthetic, camvid, cityscapes (nearest: camvid)"),
     ],
 )

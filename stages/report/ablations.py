@@ -1,8 +1,9 @@
 """What each remedy does: the committed trainings of ablation.yaml, judged on held-out training images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from matplotlib import rc_context
@@ -11,8 +12,7 @@ from matplotlib.figure import Figure
 from stages import style
 from stages.params import UserError, read_yaml
 from stages.paths import ROOT
-from stages.report.bars import FLIPPED_FOREGROUND
-from stages.report.records import Measured, read_json
+from stages.report.records import Measured, collapsed, read_json
 from stages.report.tables import NONE, Cell, Table
 from stages.style import Picture
 
@@ -22,24 +22,23 @@ STAGE = "collapse"  # reads what this module reads
 
 @dataclass(frozen=True)
 class Variant:
-    """The trainings of one entry of ablation.yaml on one dataset, percent over seeds; None where it has no flips.
+    """The trainings of one entry of ablation.yaml on one dataset.
 
-    `place`: of the entry in ablation.yaml.
+    Attributes:
+        place: of the entry in ablation.yaml. full: car IoU of full supervision on the dataset, in percent, trained for
+            as many steps; None where there is none.
+        foreground, background, auroc: percent over seeds; None where nothing can flip.
+        collapsed: how many of the trainings did, see `records.collapsed`.
     """
 
     name: str
     place: int
     iou: Measured
+    full: float | None
     foreground: Measured | None
     background: Measured | None
     auroc: Measured | None
-
-    def collapsed(self, full: float) -> int:
-        """How many trainings collapsed: car IoU under half of `full`, or over 30 % of true foreground flipped."""
-        flipped = self.foreground.values if self.foreground else (0.0,) * self.iou.n
-        return sum(
-            iou < full / 2 or share > FLIPPED_FOREGROUND for iou, share in zip(self.iou.values, flipped, strict=True)
-        )
+    collapsed: int
 
 
 def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
@@ -59,25 +58,33 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
             if not runs[FULL]:
                 missing = f"reference/ablation/{folder.name} has no training of {FULL}"
                 raise UserError(f"{missing}: `python -m stages.study ablation {folder.name} --only {FULL}` makes it")
-            numbered = enumerate(runs.items())
-            found[folder.name] = {
-                name: _variant(name, place, trained) for place, (name, trained) in numbered if trained
-            }
+            found[folder.name] = dict(_variants(runs))
     return found
 
 
-def _variant(name: str, place: int, runs: Sequence[Mapping[str, Any]]) -> Variant:
-    traces = [run["trace"] or {} for run in runs]
-    foreground, background, auroc = (
-        Measured(tuple(trace[key][-1] for trace in traces)) if all(key in trace for trace in traces) else None
-        for key in ("flipped_right", "flipped_wrong", "auroc")
-    )
-    return Variant(name, place, Measured(tuple(r["iou"]["car"] for r in runs)), foreground, background, auroc)
+def _variants(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[tuple[str, Variant]]:
+    """The variants that have trainings, with their names."""
+    by_steps: dict[int, list[float]] = {}
+    for run in (run for name, trained in runs.items() if name.startswith(FULL) for run in trained):
+        by_steps.setdefault(run["settings"]["steps"], []).append(run["iou"]["car"])
+    full = {steps: fmean(ious) for steps, ious in by_steps.items()}
+    default = fmean(run["iou"]["car"] for run in runs[FULL])
+    for place, (name, trained) in enumerate(runs.items()):
+        if not trained:
+            continue
+        equal = full.get(trained[0]["settings"]["steps"])
+        traces = [run["trace"] or {} for run in trained]
+        foreground, background, auroc = (
+            Measured(tuple(trace[key][-1] for trace in traces)) if all(key in trace for trace in traces) else None
+            for key in ("flipped_right", "flipped_wrong", "auroc")
+        )
+        iou = Measured(tuple(run["iou"]["car"] for run in trained))
+        dead = sum(collapsed(run, equal or default) for run in trained)
+        yield name, Variant(name, place, iou, equal, foreground, background, auroc, dead)
 
 
 def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
     """The variants of a dataset, one line each."""
-    full = variants[FULL].iou.mean
     names = (
         "Variant",
         "n",
@@ -90,10 +97,10 @@ def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
     )
     body, records = [], []
     for variant in variants.values():
-        dead = variant.collapsed(full)
-        numbers = [str(variant.iou), f"{100 * variant.iou.mean / full:.1f} %"]
+        share = f"{100 * variant.iou.mean / variant.full:.1f} %" if variant.full else NONE
+        numbers = [str(variant.iou), share]
         numbers += [str(value) if value else NONE for value in (variant.foreground, variant.background, variant.auroc)]
-        numbers.append(f"{dead} of {variant.iou.n}" if dead else "")
+        numbers.append(f"{variant.collapsed} of {variant.iou.n}" if variant.collapsed else "")
         cells = [Cell(variant.name, "text name", header=True), Cell(str(variant.iou.n), "count")]
         body.append([*cells, *(Cell(number, "number") for number in numbers)])
         records += [{"dataset": dataset, "variant": variant.name, "iou": value} for value in variant.iou.values]
@@ -101,7 +108,8 @@ def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
         f"ablation-{dataset}",
         f"The ablation on {style.dataset_title(dataset)}",
         "Trained on four fifths of the training images, judged on the last fifth; ablation.yaml says what each variant "
-        "changes. Percent, mean ± standard deviation over n seeds. Flipped: of the box pixels, when training ends; "
+        "changes. Percent, mean ± standard deviation over n seeds; of full: of full supervision with as many steps. "
+        "Flipped: of the box pixels, when training ends; "
         "collapsed: car IoU under half of full supervision’s, or over 30 % of true foreground flipped.",
         [[Cell(name, "text" if name == "Variant" else "ours", header=True) for name in names]],
         body,
@@ -118,10 +126,9 @@ def picture(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
     figure = Figure(figsize=(style.WIDTH, 0.9 + 0.2 * len(names)), layout="constrained")
     panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axes, (dataset, variants) in zip(panels, found.items(), strict=True):
-        full = variants[FULL].iou.mean
         for line, name in enumerate(names):
             if name in variants:
-                _dots(axes, line, variants[name], dead=variants[name].collapsed(full) > 0)
+                _dots(axes, line, variants[name])
         for name in BASELINES:
             if name in variants:
                 axes.axvline(variants[name].iou.mean, color=style.MUTED, lw=0.8, ls="--", zorder=0)
@@ -130,7 +137,7 @@ def picture(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
         axes.set_yticks(range(len(names)), names)
         axes.grid(axis="y", color=style.LINE, lw=0.4)
         axes.spines[["top", "right", "left"]].set_visible(False)
-    dead = [f"{name} on {key}" for key, v in found.items() for name in v if v[name].collapsed(v[FULL].iou.mean)]
+    dead = [f"{name} on {key}" for key, variants in found.items() for name in variants if variants[name].collapsed]
     return Picture(
         figure,
         f"Car IoU of {len(names)} variants of the recipe on {' and '.join(map(style.dataset_title, found))}, a dot for "
@@ -138,6 +145,6 @@ def picture(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
     )
 
 
-def _dots(axes: Any, line: int, variant: Variant, dead: bool) -> None:
-    colour = style.RECIPE_COLOURS["literal" if dead else "stable" if variant.foreground else "no recipe"]
+def _dots(axes: Any, line: int, variant: Variant) -> None:
+    colour = style.RECIPE_COLOURS["literal" if variant.collapsed else "stable" if variant.foreground else "no recipe"]
     axes.plot(variant.iou.values, [line] * variant.iou.n, "o", color=colour, markersize=4, alpha=0.8)

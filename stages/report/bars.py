@@ -10,11 +10,10 @@ from stages.params import Model, read_model
 from stages.paths import ROOT
 from stages.report import claims
 from stages.report.paper import Check
-from stages.report.records import Result
+from stages.report.records import Result, collapsed
 
 MET, MISSED, OPEN = "met", "missed", "undecided"
 FULL = "bce-2780"
-FLIPPED_FOREGROUND = 30.0  # percent; more than this at the end of a training is a collapse
 FEWEST = 30  # trainings, for "never collapses" to be said
 WIDEST = 2.0  # points of IoU between the best and the worst threshold
 
@@ -73,8 +72,7 @@ def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
 
 
 def collapses(finals: Mapping[str, Result]) -> Judged:
-    """How many trainings of the stable recipe collapsed: under half of full supervision's car IoU, or over 30 % of true
-    foreground flipped at the end."""
+    """How many trainings of the stable recipe collapsed."""
     runs = [run for _, result in stable(finals) for run in result.runs]
     full = finals[FULL].iou("car").mean if FULL in finals else 0.0
     dead = [f"{run['variant']} seed {run['seed']}" for run in runs if collapsed(run, full)]
@@ -83,11 +81,6 @@ def collapses(finals: Mapping[str, Result]) -> Judged:
     return Judged(
         f"No training of the recipe collapses, of at least {FEWEST}", word, f"{len(dead)} of {len(runs)}{named}"
     )
-
-
-def collapsed(run: Mapping, full: float) -> bool:
-    """Whether a bootstrapping run has under half of the car IoU `full`, or in the end 30 % of foreground flipped."""
-    return run["iou"]["car"] < full / 2 or run["trace"]["flipped_right"][-1] > FLIPPED_FOREGROUND
 
 
 def thresholds(finals: Mapping[str, Result]) -> Judged:

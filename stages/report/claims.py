@@ -101,9 +101,8 @@ def _share(runs: Runs, label: str) -> float | None:
 def _time_ratio(runs: Runs, _: str) -> float | None:
     """Of the trainings' own seconds, where both ran on the same device with as many processes and threads."""
     first, second = runs
-    if any(first.get(key) != second.get(key) for key in ("device", "processes", "threads")) or not second.get(
-        "seconds"
-    ):
+    where = [(run.get("device"), run.get("processes", 1), run.get("threads")) for run in runs]
+    if where[0] != where[1] or not second.get("seconds"):
         return None
     return first["seconds"] / second["seconds"]
 
@@ -115,7 +114,7 @@ def _boxes_over_masks(runs: Runs, _: str) -> float | None:
 
 
 def _early_auroc(runs: Runs, _: str) -> float | None:
-    """At the first moment a tenth into the steps that draw box images (the stable recipe starts without them)."""
+    """At the first moment a tenth into the steps that draw box images (a recipe may start without them)."""
     trace, recipe = runs[0].get("trace") or {}, runs[0].get("resolutions", {})
     if "auroc" not in trace:
         return None

@@ -77,6 +77,16 @@ def _shown(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+FLIPPED_FOREGROUND = 30.0  # percent
+
+
+def collapsed(run: Mapping[str, Any], full: float) -> bool:
+    """Whether a training collapsed: car IoU under half of full supervision's `full`, or 30 % of true foreground flipped
+    in the end."""
+    flipped = (run.get("trace") or {}).get("flipped_right")
+    return run["iou"]["car"] < full / 2 or bool(flipped and flipped[-1] > FLIPPED_FOREGROUND)
+
+
 @dataclass(frozen=True)
 class Result:
     """results/<row>.json: every run of a row."""

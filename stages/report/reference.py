@@ -39,14 +39,15 @@ def write(root: Path = ROOT) -> list[Path]:
     A dataset on which a row has no training yet is left out, and named.
 
     Raises:
-        UserError: README.md lacks a mark.
+        UserError: no dataset is complete, or README.md lacks a mark; nothing is written then.
     """
     printed, asked, found, judged, folders = paper.load(root), bars.load(root), {}, {}, {}
+    lacks = ""
     for dataset in sorted(folder.name for folder in (root / "reference" / "finals").glob("*/")):
         settings, trained = _settings(dataset, root), records.finals(dataset, root)
         if missing := [row for row in settings.order if row not in trained]:
-            lacks = f"reference/finals/{dataset} lacks {', '.join(missing)}"
-            print(f"left out: {lacks}; `python -m stages.study finals {dataset}` trains", file=sys.stderr)
+            lacks = f"reference/finals/{dataset} lacks {', '.join(missing)}: `python -m stages.study finals {dataset}`"
+            print(f"left out: {lacks}", file=sys.stderr)
             continue
         measured = {row: trained[row] for row in settings.order}
         found[dataset] = claims.findings(printed, settings, measured, trained)
@@ -57,6 +58,8 @@ def write(root: Path = ROOT) -> list[Path]:
         (out / "claims.md").write_text(ledger, encoding="utf-8")
         (out / "overview.png").write_bytes(overview.overview(printed, settings, measured).png())
         (out / "masks.png").write_bytes(masks(dataset, root).png())
+    if lacks and not found:
+        raise UserError(lacks)
     readme = root / "README.md"
     text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(found))
     text = insert(text, "bars", bars.markdown(judged))

@@ -2,7 +2,7 @@
 
 import argparse
 
-from stages import params, paths
+from stages import params, paths, queue
 from stages.study import grids
 
 
@@ -14,7 +14,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="entries of the grid; without it, all")
     arguments = parser.parse_args()
-    chosen = grids.runs(params.load(), arguments.grid, arguments.dataset)
+    settings = params.load()
+    queue.check(settings, arguments.jobs)
+    chosen = grids.runs(settings, arguments.grid, arguments.dataset)
     if arguments.only:
         chosen = grids.only(chosen, arguments.only)
     grids.study(paths.ROOT, chosen, arguments.jobs)

@@ -100,6 +100,9 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
         raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
     found = []
     for entry, variant in grid.runs.items():
+        if unknown := set(variant.datasets or ()) - set(datasets):
+            known = ", ".join(datasets)
+            raise UserError(f"{name}.yaml: runs.{entry}: datasets has {', '.join(sorted(unknown))}; allowed: {known}")
         if variant.datasets and dataset not in variant.datasets:
             continue
         row = variant.row or (entry if entry in settings.rows else grid.row)

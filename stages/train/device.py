@@ -20,11 +20,12 @@ def resolve(name: str) -> torch.device:
     Raises:
         UserError: a CUDA device that this machine lacks.
     """
+    said = f"device is {name}" + (" with several processes" if "LOCAL_RANK" in os.environ else "")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"params.yaml: device is {name}; this machine has {torch.cuda.device_count()} CUDA devices")
+        raise UserError(f"params.yaml: {said}; this machine has {torch.cuda.device_count()} CUDA devices")
     return device
 
 

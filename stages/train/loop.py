@@ -2,7 +2,8 @@
 
 A run is a pure function of (parameters, data, code, seed): the plan of draws is made beforehand, and every step sets
 torch's random state from (seed, step), so dropout and Monte Carlo noise do not depend on where a run was resumed.
-Under `torchrun`, its processes share the batches of one run, and the first one writes.
+Under `torchrun`, its processes share the batches of one run, and the first one writes; their number is one more
+argument of that function (ranks.py says why).
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """The processes that share one training, under `torchrun`; without it, one process is all of them.
 
 Each process takes its part of every batch. Counts of pixels are added up over the processes, so the loss is the same
-mean over the batch's valid pixels, and its gradients are those of one process.
+mean over the batch's valid pixels, and its gradients are those of one process; but dropout and Monte Carlo noise
+differ, and on CPUs batch norm sees a process's part alone.
 """
 
 import os
@@ -68,6 +69,8 @@ def ranks(device: torch.device) -> Iterator[Ranks]:
     if world == 1:
         yield Ranks()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # objects are broadcast through the current device
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Ranks(distributed.get_rank(), world)

@@ -1,6 +1,7 @@
 """Rows through DVC's queue, on stages that are stubs: what it trains, the pipeline finds in DVC's cache."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_a_training_that_fails_is_named_and_the_others_end(small, quick):
     assert not ran(small.dvc("repro", "evaluate@bootstrap-500-2280-0").stdout)
 
 
+@pytest.mark.parametrize("changed", [{"processes": 2}, {"device": "cuda:1"}])
+def test_several_trainings_at_a_time_leave_the_devices_to_the_queue(changed):
+    settings = params.load()
+    settings = replace(settings, params=settings.params.model_copy(update=changed))
+    queue.check(settings, 1)
+    with pytest.raises(
+        UserError, match=r"^params.yaml: processes is \d and device is [\w:]+; allowed with 2 trainings"
+    ):
+        queue.check(settings, 2)
+
+
 STATUS = """\
 Task     Name                        Created    Status
 4f8bcca  rows-12345678-bce-500-0     02:18 PM   Running
@@ -105,11 +117,12 @@ def test_each_worker_has_one_device_where_there_are_several(monkeypatch, visible
         def wait(self):
             return 0
 
-    def dvc(_, *words, device=None, **__):
-        started.append((words[-1], device))
+    def dvc(_, *words, stdout, **environ):
+        started.append((words[-1], environ.get("CUDA_VISIBLE_DEVICES")))
         return Done()
 
     monkeypatch.setattr(queue, "dvc", dvc)
+    monkeypatch.setattr(queue, "look", lambda _: ({}, len(started)))
     monkeypatch.setattr("torch.cuda.device_count", lambda: found)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:

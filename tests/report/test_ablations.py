@@ -11,7 +11,9 @@ from stages.paths import ROOT
 from stages.report import ablations
 
 
-def write(root: Path, variant: str, seed: int, iou: float, flipped: tuple[float, float] | None = None) -> None:
+def write(
+    root: Path, variant: str, seed: int, iou: float, flipped: tuple[float, float] | None = None, steps: int = 360
+) -> None:
     trace = None
     if flipped:
         right, wrong = flipped
@@ -19,6 +21,7 @@ def write(root: Path, variant: str, seed: int, iou: float, flipped: tuple[float,
     file = root / "reference" / "ablation" / "synthetic" / f"{variant}-{seed}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     run = {"variant": variant, "row": "bootstrap-500-2280-stable", "iou": {"car": iou}, "trace": trace}
+    run["settings"] = {"steps": steps}
     file.write_text(json.dumps(run))
 
 
@@ -46,7 +49,7 @@ def test_variants_keep_the_grids_order_and_the_means_of_their_seeds(root):
 
 def test_a_collapse_is_half_of_full_supervision_or_a_third_of_the_foreground(root):
     found = ablations.load(root)["synthetic"]
-    assert {name: variant.collapsed(62.0) for name, variant in found.items()} == {
+    assert {name: variant.collapsed for name, variant in found.items()} == {
         "full": 0, "base": 0, "tau-1": 1, "bare": 1
     }  # fmt: skip
 
@@ -66,6 +69,19 @@ def test_a_dataset_without_full_supervision_is_one_clear_line(root):
         (root / "reference" / "ablation" / "synthetic" / f"full-{seed}.json").unlink()
     with pytest.raises(UserError, match=r"^reference/ablation/synthetic has no training of full: `python -m stages"):
         ablations.load(root)
+
+
+def test_a_longer_training_is_compared_with_full_supervision_of_its_length(root):
+    write(root, "full-720-steps", 0, 80.0, steps=720)
+    write(root, "bare-720-steps", 0, 39.0, (5.0, 10.0), steps=720)
+    write(root, "cap-per-tau-720-steps", 0, 60.0, (5.0, 10.0), steps=720)
+    write(root, "one-cycle", 0, 33.0, (5.0, 10.0), steps=100)
+    found = ablations.load(root)["synthetic"]
+    assert [found[name].collapsed for name in ("bare-720-steps", "cap-per-tau-720-steps", "one-cycle")] == [1, 0, 0]
+    lines = {line[0].text: line[3].text for line in ablations.table("synthetic", found).body}
+    assert lines["cap-per-tau-720-steps"] == "75.0 %"
+    assert lines["base"] == "98.4 %"
+    assert lines["one-cycle"] == "–"
 
 
 def test_the_table_says_it(root):

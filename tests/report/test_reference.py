@@ -64,8 +64,16 @@ def test_a_dataset_on_which_a_row_is_not_trained_is_named_and_left_out(finals: P
     for file in (folder / "camvid").glob("ce-500-[01].json"):
         file.unlink()
     assert reference.write(finals) == [finals / "reference" / "synthetic"]
-    assert "left out: reference/finals/camvid lacks ce-500; " in capsys.readouterr().err
+    assert "left out: reference/finals/camvid lacks ce-500: " in capsys.readouterr().err
     assert "on CamVid" not in (finals / "README.md").read_text()
+
+
+def test_without_a_complete_dataset_nothing_is_written(finals: Path):
+    for file in (finals / "reference" / "finals" / "synthetic").glob("ce-500-[01].json"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"^reference/finals/synthetic lacks ce-500: "):
+        reference.write(finals)
+    assert "stale" in (finals / "README.md").read_text()
 
 
 def test_a_readme_without_marks_is_refused():

@@ -123,6 +123,7 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
             "runs.base: overrides change a recipe, and bce-500 has none",
         ),
         ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
+        ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, camvid, cityscapes"),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),
     ],
 )

@@ -133,8 +133,18 @@ def test_more_processes_than_images_in_a_batch_are_refused(project, monkeypatch)
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("batch_size: 4", "batch_size: 1"))
     done = train(project, 2)
+    assert done.returncode == 1
+    assert done.stderr == "error: params.yaml: processes is 2; allowed: at most batch_size, 1\n"
+
+
+def test_more_processes_than_images_are_refused_under_torchrun_as_well(project, monkeypatch):
+    monkeypatch.chdir(project)
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("batch_size: 4", "batch_size: 1"))
+    (project / "dvc.yaml").touch()
+    done = start(2, "-m", "stages.train", "--row", "bce-500", "--seed", "0")
     assert done.returncode
-    assert "params.yaml: batch_size is 1; allowed with 2 processes: 2 or more" in done.stderr
+    assert "error: params.yaml: batch_size is 1; allowed with 2 processes: 2 or more" in done.stderr
 
 
 def test_alone_nothing_is_shared(monkeypatch):

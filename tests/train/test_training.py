@@ -144,7 +144,7 @@ def test_the_masks_of_box_images_never_reach_training(name, project, settings):
 def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau):
     files = {
         "params.yaml": ("tau: 2.5", f"tau: {tau}"),
-        "rows.yaml": ("box: 2280, recipe: stable}", "box: 2280, recipe: stable, overrides: {start_per_tau: 0.6}}"),
+        "rows.yaml": ("box: 2280, recipe: stable}", "box: 2280, recipe: stable, overrides: {start_per_tau: 0.4}}"),
     }
     for name, (old, new) in files.items():
         text = (project / name).read_text()
@@ -153,7 +153,7 @@ def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau
     out = loop.train(params.load(project), "bootstrap-500-2280-stable", 0, project)
     trace = np.load(out / "trace.npz")
     first = np.exp(trace["log_variance"][0].astype(np.float64))  # after one step
-    assert first == pytest.approx(0.6 * tau, rel=0.05)
+    assert first == pytest.approx(0.4 * tau, rel=0.05)
 
 
 def test_the_loss_falls(project, settings):
