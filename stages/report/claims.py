@@ -102,7 +102,7 @@ def _time_ratio(runs: Runs, _: str) -> float | None:
     """Of the trainings' own seconds, where both ran on the same device with as many processes and threads."""
     first, second = runs
     where = [(run.get("device"), run.get("processes", 1), run.get("threads")) for run in runs]
-    if where[0] != where[1] or not second.get("seconds"):
+    if where[0] != where[1] or not all(run.get("seconds") for run in runs):
         return None
     return first["seconds"] / second["seconds"]
 

@@ -137,6 +137,15 @@ def test_times_of_different_machines_are_not_compared():
     assert claims.judge(check, [slow, fast])[:2] == (UNDECIDED, None)
 
 
+@pytest.mark.parametrize("untimed", [0, 1])
+def test_a_training_without_a_time_is_left_out(untimed):
+    check = Check(measure="time_ratio", rows=["a", "b"], below=1.1)
+    timed = [{"seed": seed, "seconds": 5.0, "device": "x"} for seed in (0, 1)]
+    runs = [list(timed), list(timed)]
+    runs[untimed][0] = {"seed": 0, "device": "x"}
+    assert claims.effect(check, [Result(row, tuple(r)) for row, r in zip("ab", runs, strict=True)]).values == {1: 1.0}
+
+
 def test_a_literal_run_is_asked_a_tenth_into_its_training():
     trace = {"steps": [5, 10, 100], "auroc": [0.1, 0.6, 0.9]}
     check = Check(measure="early_auroc", rows=["a"], above=0.5)
