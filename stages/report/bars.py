@@ -73,7 +73,7 @@ def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
 
 def collapses(finals: Mapping[str, Result]) -> Judged:
     """How many trainings of the stable recipe collapsed."""
-    runs = [run for _, result in stable(finals) for run in result.runs]
+    runs = stable(finals)
     full = finals[FULL].iou("car").mean if FULL in finals else 0.0
     dead = [f"{run['variant']} seed {run['seed']}" for run in runs if collapsed(run, full)]
     word = MISSED if dead else MET if full and len(runs) >= FEWEST else OPEN
@@ -86,10 +86,9 @@ def collapses(finals: Mapping[str, Result]) -> Judged:
 def thresholds(finals: Mapping[str, Result]) -> Judged:
     """How far the mean IoU of the row with 500 masks spreads over the thresholds tau, on the seeds that all share."""
     by_tau: dict[float, dict[int, float]] = {}
-    for _, result in stable(finals):
-        for run in result.runs:
-            if run["row"] == "bootstrap-500-2280-stable":
-                by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = run["iou"]["car"]
+    for run in stable(finals):
+        if run["row"] == "bootstrap-500-2280-stable":
+            by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = run["iou"]["car"]
     shared = set.intersection(*map(set, by_tau.values())) if by_tau else set()
     says = f"Means over τ from 1 to 10 lie within {WIDEST:g} points"
     if not shared or min(by_tau) > 1 or max(by_tau) < 10:
@@ -100,9 +99,9 @@ def thresholds(finals: Mapping[str, Result]) -> Judged:
     return Judged(says, MET if apart <= WIDEST else MISSED, f"{apart:.2f} apart ({listed}; n = {len(shared)})")
 
 
-def stable(finals: Mapping[str, Result]) -> list[tuple[str, Result]]:
-    """The entries of the stable recipe."""
-    return [(name, result) for name, result in finals.items() if result.runs[0]["recipe"] == "stable"]
+def stable(finals: Mapping[str, Result]) -> list[Mapping]:
+    """The trainings of the stable recipe."""
+    return [run for result in finals.values() for run in result.runs if run["recipe"] == "stable"]
 
 
 def markdown(judged: Mapping[str, Sequence[Judged]]) -> str:

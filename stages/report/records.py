@@ -81,8 +81,8 @@ FLIPPED_FOREGROUND = 30.0  # percent
 
 
 def collapsed(run: Mapping[str, Any], full: float) -> bool:
-    """Whether a training collapsed: car IoU under half of full supervision's `full`, or 30 % of true foreground flipped
-    in the end."""
+    """Whether a training collapsed: car IoU under half of full supervision's `full`, or over 30 % of true foreground
+    flipped in the end."""
     flipped = (run.get("trace") or {}).get("flipped_right")
     return run["iou"]["car"] < full / 2 or bool(flipped and flipped[-1] > FLIPPED_FOREGROUND)
 

@@ -39,7 +39,7 @@ def write(root: Path = ROOT) -> list[Path]:
     A dataset on which a row has no training yet is left out, and named.
 
     Raises:
-        UserError: no dataset is complete, or README.md lacks a mark; nothing is written then.
+        UserError: no dataset is complete, nothing is written then; or README.md lacks a mark.
     """
     printed, asked, found, judged, folders = paper.load(root), bars.load(root), {}, {}, {}
     lacks = ""
