@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.arrays import VOID, Packed, task_masks
+from stages.arrays import VOID, Packed
 from stages.params import Row
 from stages.train.objectives import Supervision
 
@@ -78,7 +78,10 @@ def _rounds(pool: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarra
 
 
 class Batches:
-    """The training images and labels of one row on a device, and the batches that a plan draws from them.
+    """The training images and labels of one row, and the batches that a plan draws from them.
+
+    On a GPU the arrays are put there once, if they leave room for the network; else, and on the CPU, they stay memory
+    maps, of which a batch reads what it draws: so a dataset may be larger than any memory.
 
     Only the masks of the row's pixel-perfect images are ever read: those of box images never reach the device, the loss
     or any other part of training.
@@ -88,12 +91,14 @@ class Batches:
         """`mine`: which draws of a batch this process takes."""
         split = packed.train
         self._plan = Plan(drawn.image[:, mine], drawn.pixel_perfect[:, mine], drawn.mirrored[:, mine])
-        self._images = _tensor(split.images).to(device)
-        self._box_targets = _tensor(split.targets(row.task)).to(device)
-        self._box_numbers = _tensor(split.indices(row.task).view(np.int16)).to(device)
-        self._masks = torch.from_numpy(task_masks(split.masks[pp], len(row.classes))).to(device)
+        self._classes = len(row.classes)
+        maps = [split.images, split.targets(row.task), split.indices(row.task).view(np.int16)]
+        held = _fits(sum(x.nbytes for x in maps) + split.masks[0].nbytes * len(pp), device)
+        self._home = device if held else torch.device("cpu")
+        self._images, self._box_targets, self._box_numbers = (_tensor(x).to(self._home) for x in maps)
+        self._masks = torch.from_numpy(split.masks[pp]).to(device) if held else _tensor(split.masks)
         self._place = np.full(len(split.images), -1, np.int64)
-        self._place[pp] = np.arange(len(pp))
+        self._place[pp] = np.arange(len(pp)) if held else pp
         self._device = device
 
     def __len__(self) -> int:
@@ -101,15 +106,22 @@ class Batches:
 
     def __getitem__(self, step: int) -> tuple[Tensor, Supervision]:
         """Images (N, H, W, 3) uint8 and labels of a step, counted from 0."""
-        image = torch.from_numpy(self._plan.image[step]).to(self._device)
-        pp = torch.from_numpy(self._plan.pixel_perfect[step]).to(self._device)
-        mirrored = torch.from_numpy(self._plan.mirrored[step]).to(self._device)
-        images, target, box = self._images[image], self._box_targets[image], self._box_numbers[image]
-        place = torch.from_numpy(self._place[self._plan.image[step]]).to(self._device)
-        target[pp] = self._masks[place[pp]]
-        box[pp] = 0
+        image, pp = self._plan.image[step], self._plan.pixel_perfect[step]
+        drawn = torch.from_numpy(image).to(self._home)
+        masks = self._masks[torch.from_numpy(self._place[image[pp]]).to(self._home)]
+        arrays = (self._images[drawn], self._box_targets[drawn], self._box_numbers[drawn], masks)
+        images, target, box, masks = (x.to(self._device) for x in arrays)
+        pixel_perfect, mirrored = (torch.from_numpy(x).to(self._device) for x in (pp, self._plan.mirrored[step]))
+        clean = torch.from_numpy(np.flatnonzero(pp)).to(self._device)  # places, as flags would wait for the GPU
+        target[clean] = masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)  # as `arrays.task_masks`
+        box[clean] = 0
         images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))
-        return images, Supervision(target.long(), box.long(), pp)
+        return images, Supervision(target.long(), box.long(), pixel_perfect)
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether arrays of `size` bytes leave half of a GPU's free memory to the network."""
+    return device.type == "cuda" and 2 * size <= torch.cuda.mem_get_info(device)[0]
 
 
 def _like(flags: Tensor, x: Tensor) -> Tensor:
