@@ -17,7 +17,7 @@ from stages.paths import ROOT
 STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 SETTINGS = load(ROOT)
 ENTRIES = {"gather": ["stages.evaluate.gather"]}  # its command imports the rest of the room only to evaluate
-LICENSED = ("download", "boxes", "evaluate", "figure2", "figure3", "figure5", "figure6", "report")
+LICENSED = ("download", "boxes", "figure2", "figure3", "figure5", "figure6", "report")
 
 
 def test_it_stays_short_and_every_stage_says_what_it_does() -> None:
