@@ -1,7 +1,7 @@
 """`python -m benchmarks.pipeline`: what each stage of `dvc repro` takes, in a copy of the project at its last commit.
 
-With `--shares 0.125 0.25 0.5 1` the pipeline runs once for each share of the images, trained for the same share of the
-steps, so that the cost is seen as the work grows; `--write` keeps the numbers, for the report's appendix.
+With `--shares 0.125 0.25 0.5 1` it runs once for each share of the images, trained for the same share of the steps, so
+that the cost is seen as the work grows; `--write` keeps the numbers, for the report's appendix.
 """
 
 import argparse
@@ -30,14 +30,12 @@ def main() -> None:
     """Read the command line, run, print a table for each share."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description=__doc__.splitlines()[0])
     parser.add_argument("--shares", nargs="+", type=float, default=[1.0], metavar="SHARE", help="of the images, to 1")
-    parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows of rows.yaml; without it, all")
+    parser.add_argument("--targets", nargs="+", default=[], metavar="STAGE", help="of dvc.yaml; without it, all")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the numbers as JSON")
     arguments = parser.parse_args()
     settings = params.load()
     if wrong := [share for share in arguments.shares if not 0 < share <= 1]:
         raise UserError(f"--shares {wrong[0]}: allowed: above 0, at most 1")
-    if unknown := [row for row in arguments.rows or () if row not in settings.rows]:
-        raise UserError(f"--rows {unknown[0]}: no such row; rows.yaml has {', '.join(settings.order)}")
     if settings.profile.scenes.source != "synthetic" and set(arguments.shares) != {1.0}:
         raise UserError(
             f"--shares: allowed with dataset {settings.params.dataset}: 1, as only drawn scenes can be fewer"
@@ -52,14 +50,14 @@ def main() -> None:
     }
     for share in arguments.shares:
         with tempfile.TemporaryDirectory() as folder:
-            found["runs"].append(run(paths.ROOT, Path(folder) / "project", settings, share, arguments.rows))
+            found["runs"].append(run(paths.ROOT, Path(folder) / "project", settings, share, arguments.targets))
         print(f"{found['device']}, {found['threads']} threads\n{table(found['runs'][-1])}\n", flush=True)
         if arguments.write:
             arrays.write_json(arguments.write, found)
 
 
-def run(root: Path, copy: Path, settings: Settings, share: float, rows: Sequence[str] | None) -> dict[str, Any]:
-    """Run the pipeline once in `copy`, a new clone of `root`, and take its measure.
+def run(root: Path, copy: Path, settings: Settings, share: float, targets: Sequence[str]) -> dict[str, Any]:
+    """Run the pipeline once in `copy`, a new clone of `root`, as far as `targets` need it, and take its measure.
 
     Returns:
         share; images of both splits together; arrays_mib; stages: for each group of stages (matrix items together) n,
@@ -71,8 +69,8 @@ def run(root: Path, copy: Path, settings: Settings, share: float, rows: Sequence
     """
     subprocess.run(["git", "clone", "--quiet", str(root), str(copy)], check=True)
     log = copy / "data" / "measured.jsonl"
-    prepare(copy, log, settings, share, rows)
-    total, no_ops = _repro(copy), [_repro(copy) for _ in range(NO_OPS)]
+    prepare(copy, log, settings, share)
+    total, no_ops = _repro(copy, targets), [_repro(copy, targets) for _ in range(NO_OPS)]
     packed = paths.packed(settings.params.dataset, copy)
     opened = arrays.open_packed(packed)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -88,8 +86,8 @@ def run(root: Path, copy: Path, settings: Settings, share: float, rows: Sequence
     }
 
 
-def prepare(copy: Path, log: Path, settings: Settings, share: float, rows: Sequence[str] | None) -> None:
-    """Let every stage measure itself into `log`, and leave that share of the images and steps, and these rows."""
+def prepare(copy: Path, log: Path, settings: Settings, share: float) -> None:
+    """Let every stage measure itself into `log`, and leave that share of the images and steps."""
 
     def wrap(pipeline: dict) -> None:
         for name, stage in pipeline["stages"].items():
@@ -101,22 +99,16 @@ def prepare(copy: Path, log: Path, settings: Settings, share: float, rows: Seque
             profile["scenes"]["images"] = {k: round(n * share) for k, n in profile["scenes"]["images"].items()}
         profile["train"]["steps"] = max(1, round(profile["train"]["steps"] * share))
 
-    def keep(listed: dict) -> None:
-        if rows:
-            listed["rows"] = {row: listed["rows"][row] for row in rows}
-            listed["order"] = [row for row in listed["order"] if row in rows]
-            listed["trains"] = {k: [row for row in some if row in rows] for k, some in listed["trains"].items()}
-
-    for name, change in (("dvc.yaml", wrap), ("datasets.yaml", shrink), ("rows.yaml", keep)):
+    for name, change in (("dvc.yaml", wrap), ("datasets.yaml", shrink)):
         yaml = YAML(typ="safe")
         data = yaml.load(copy / name)
         change(data)
         yaml.dump(data, copy / name)
 
 
-def _repro(copy: Path) -> float:
+def _repro(copy: Path, targets: Sequence[str]) -> float:
     started = time.monotonic()
-    if queue.dvc(copy, "repro", stdout=subprocess.DEVNULL).wait():
+    if queue.dvc(copy, "repro", *targets, stdout=subprocess.DEVNULL).wait():
         raise UserError(f"dvc repro failed in {copy}")
     return time.monotonic() - started
 
