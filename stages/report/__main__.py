@@ -7,10 +7,9 @@ import nbformat
 
 from stages import params, paths
 from stages.params import Settings, UserError
-from stages.report import index, pages, paper, runner
-from stages.style import dataset_title
+from stages.report import pages, paper, runner
 
-NOTEBOOKS = (*index.FIGURES, "collapse", "tables")
+NOTEBOOKS = (*runner.FIGURES, "collapse", "tables")
 READS = {
     **dict.fromkeys(("figure2", "figure3", "figure5", "figure6"), ("dataset", "seed")),
     "figure1": (),
@@ -30,7 +29,7 @@ def report_notebook(name: str, root: Path) -> None:
     settings = params.load(root)
     notebook = runner.execute(root / "notebooks" / f"{name}.ipynb", root, _parameters(name, settings))
     shown = runner.pictures(notebook)
-    if name in index.FIGURES and len(shown) != 1:
+    if name in runner.FIGURES and len(shown) != 1:
         raise UserError(f"notebooks/{name}.ipynb shows {len(shown)} pictures; a figure's notebook shows one")
     reports = paths.reports(root)
     reports.mkdir(exist_ok=True)
@@ -47,10 +46,12 @@ def _parameters(name: str, settings: Settings) -> dict[str, object]:
 
 def _page(name: str, notebook: nbformat.NotebookNode, settings: Settings, root: Path) -> str:
     printed = paper.load(root)
-    titles = {figure: f"Figure {figure[-1]}: {printed.figures[figure].title}" for figure in index.FIGURES}
+    titles = {figure: f"Figure {figure[-1]}: {printed.figures[figure].title}" for figure in runner.FIGURES}
     title = (titles | {"collapse": "Why the literal loss collapses", "tables": "Tables 1–3"})[name]
     if name in ("figure1", "figure4"):
         return pages.notebook_page(notebook, title, "from the loss functions, no data")
+    from stages.style import dataset_title  # with matplotlib, which only the kernel needs so far
+
     dataset = dataset_title(settings.params.dataset)
     kicker = dataset if name == "tables" else f"{dataset} · seed {settings.params.seeds[0]}"
     return pages.notebook_page(notebook, f"{title} · {dataset}", kicker)
@@ -62,6 +63,8 @@ def main() -> None:
     parser.add_argument("name", choices=[*NOTEBOOKS, "index"])
     name = parser.parse_args().name
     if name == "index":
+        from stages.report import index  # with pandas and matplotlib, a second of every notebook's stage
+
         built = index.build(paths.ROOT)
         (paths.reports() / "claims").mkdir(parents=True, exist_ok=True)
         for file, page in built.items():

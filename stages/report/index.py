@@ -11,14 +11,13 @@ from markupsafe import Markup
 from stages import params, paths
 from stages.params import PAPER_IMAGES, Settings, UserError
 from stages.paths import ROOT
-from stages.report import claims, evidence, pages, paper, runner, tables
+from stages.report import claims, costs, evidence, pages, paper, runner, tables
 from stages.report.paper import Paper
 from stages.report.records import Result, finals, read_json, results
 from stages.report.tables import RECIPE_NAMES
 from stages.style import CLASS_COLOURS, CLASSES, dataset_title
 
 OVERVIEW = "tables"  # the notebook that draws it
-FIGURES = tuple(f"figure{number}" for number in range(1, 7))
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ def build(root: Path = ROOT) -> dict[str, str]:
     dataset = settings.params.dataset
     found = claims.findings(printed, settings, measured, finals(dataset, root))
     others = tables.other_rows(printed, settings, measured)
+    cost = costs.load(root)
+    growth = costs.picture(cost)
     page = pages.render(
         "index.html",
         title=f"Learning label uncertainty, reproduced on {dataset_title(dataset)}",
@@ -62,7 +63,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         flips=_markup(tables.flip_table(settings, measured)),
         shapes=_markup(tables.shape_table(settings, measured)),
         overview=_picture(OVERVIEW, root),
-        figures=[_figure(name, printed, root) for name in FIGURES],
+        figures=[_figure(name, printed, root) for name in runner.FIGURES],
         legend=[(CLASSES[label], CLASS_COLOURS[label]) for label in (0, 1, 2)],
         statistics=dataset_statistics(dataset, root),
         settings=settings,
@@ -70,6 +71,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         made=_made(measured),
         recipes=_recipes(measured),
         scaled=scaled,
+        growth=(pages.data_uri(growth.png()), growth.alt, costs.said(cost)),
         rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
     )
     evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, dataset) for f in found}

@@ -21,6 +21,9 @@ from nbformat import NotebookNode
 
 from stages.params import UserError
 
+FIGURES = tuple(f"figure{number}" for number in range(1, 7))
+"""The notebooks that draw one picture each."""
+
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 KERNEL = "python3"
 LANGUAGE = {"name": "python"}

@@ -7,14 +7,14 @@ import miniature
 import pytest
 
 from stages import params
-from stages.report import claims, evidence, index, paper, records
+from stages.report import claims, evidence, index, paper, records, runner
 from stages.style import RECIPE_COLOURS
 
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory) -> Path:
     root = miniature.make(tmp_path_factory.mktemp("seeds") / "project", seeds=(0, 1, 2))
-    for name in (*index.FIGURES, index.OVERVIEW):
+    for name in (*runner.FIGURES, index.OVERVIEW):
         miniature.write_figure_notebook(root, name)
     return root
 

@@ -9,7 +9,7 @@ import miniature
 import pytest
 
 from stages.params import UserError
-from stages.report import index
+from stages.report import costs, index, runner
 
 ARGUMENTS = [
     "--headless",
@@ -22,14 +22,14 @@ ARGUMENTS = [
 
 @pytest.fixture
 def page(project: Path) -> str:
-    for name in (*index.FIGURES, index.OVERVIEW):
+    for name in (*runner.FIGURES, index.OVERVIEW):
         miniature.write_figure_notebook(project, name)
     return index.build(project)["index.html"]
 
 
 def test_the_page_leads_with_what_was_reproduced(page: str):
     sections = re.findall(r'<section id="(\w+)"', page)
-    assert sections == ["reproduced", "tables", "boxes", "figures", "resolutions", "data", "made"]
+    assert sections == ["reproduced", "tables", "boxes", "figures", "resolutions", "data", "made", "cost"]
     assert page.index("With the stable recipe, ") < page.index('<section id="reproduced"')
 
 
@@ -48,16 +48,20 @@ def test_one_seed_is_called_no_verdict(page: str):
 
 def test_several_seeds_are_shown_with_their_spread(tmp_path: Path):
     root = miniature.make(tmp_path / "project", seeds=(0, 1))
-    for name in (*index.FIGURES, index.OVERVIEW):
+    for name in (*runner.FIGURES, index.OVERVIEW):
         miniature.write_figure_notebook(root, name)
     page = index.build(root)["index.html"]
     assert "no verdict on the paper" not in page
     assert "72.40 ± 0.71" in page
 
 
-def test_the_figures_come_from_their_notebooks_with_their_alternative_texts(page: str):
+def test_the_figures_come_from_their_notebooks_with_their_alternative_texts(project: Path, page: str):
     found = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', page)
-    assert found == ["what tables shows", *(f"what figure{n} shows" for n in range(1, 7))]
+    assert found == [
+        "what tables shows",
+        *(f"what figure{n} shows" for n in range(1, 7)),
+        costs.picture(costs.load(project)).alt,
+    ]
 
 
 def test_provenance_names_device_time_versions_and_commit(page: str):
@@ -119,6 +123,6 @@ def test_the_page_opens_offline_and_fits(browser, page: str, project: Path, widt
     if media == "screen":
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     pictures = tab.evaluate("[...document.images].map(i => [i.alt, i.naturalWidth])")
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     assert all(alt and size for alt, size in pictures)
     context.close()

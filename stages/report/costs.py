@@ -1,0 +1,88 @@
+"""What each stage costs as the number of images grows, as `python -m benchmarks.pipeline --write` measured it once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from stages import style
+from stages.params import UserError
+from stages.paths import ROOT
+from stages.report.records import read_json
+from stages.style import Picture
+
+FILE = Path("reference") / "cost.json"
+REMEDY = (
+    "python -m benchmarks.pipeline --shares 0.125 0.25 0.5 1 --write reference/cost.json "
+    "--targets evaluate@bootstrap-500-2280-stable-0 figure3"
+)
+SHOWN = {
+    "download": ("draw scenes", "#d4553f"),
+    "boxes": ("boxes, packing", "#ff9a3d"),
+    "train": ("one training", "#27609c"),
+    "evaluate": ("one evaluation", "#62c6d8"),
+    "figure3": ("one notebook (Figure 3)", "#6b7178"),
+}
+ROOM = 2048  # MiB that a training may need beyond its arrays
+
+
+def load(root: Path = ROOT) -> Mapping[str, Any]:
+    """reference/cost.json; the runs by their number of images.
+
+    Raises:
+        UserError: it is missing, no JSON, or no measurement.
+    """
+    found = read_json(root / FILE, "report", root)
+    try:
+        runs = sorted(found["runs"], key=lambda run: run["images"])
+        known = all(set(SHOWN) <= set(run["stages"]) for run in runs)
+    except (KeyError, TypeError):
+        runs, known = [], False
+    if not runs or not known:
+        raise UserError(f"{FILE} is no measurement of the pipeline: `{REMEDY}` writes it")
+    return {**found, "runs": runs}
+
+
+def said(found: Mapping[str, Any]) -> str:
+    """Where it was measured."""
+    return (
+        f"Measured on {style.dataset_title(found['dataset'])} with {found['threads']} threads of a {found['device']} "
+        f"(torch {found['torch']}), by benchmarks/pipeline.py; steps in proportion to images."
+    )
+
+
+def picture(found: Mapping[str, Any]) -> Picture:
+    """Seconds and largest resident memory of each stage over the number of images, both axes logarithmic."""
+    runs = found["runs"]
+    images = [run["images"] for run in runs]
+    with rc_context(style.RULES):
+        figure = Figure(figsize=(style.WIDTH, 3.4), layout="constrained")
+        seconds, memory = figure.subplots(1, 2)
+        for name, (label, colour) in SHOWN.items():
+            groups = [run["stages"][name] for run in runs]
+            each = [group["seconds"] / group["n"] for group in groups]
+            seconds.plot(images, each, "o-", color=colour, label=label, markersize=4)
+            memory.plot(images, [group["peak_mib"] for group in groups], "o-", color=colour, markersize=4)
+        arrays = [run["arrays_mib"] for run in runs]
+        memory.plot(images, arrays, "s--", color=style.INK, markersize=3, lw=0.8, label="packed arrays")
+        memory.plot(images, [mib + ROOM for mib in arrays], ":", color=style.INK, lw=0.8, label="arrays + 2 GiB")
+        for axes, title, unit in (
+            (seconds, "Time of one run of a stage", "seconds"),
+            (memory, "Largest resident memory", "MiB"),
+        ):
+            axes.set(xscale="log", yscale="log", xlabel="images, training and validation", ylabel=unit)
+            axes.set_title(title, loc="left", fontweight="bold")
+            axes.set_xticks(images, [str(n) for n in images])
+            axes.minorticks_off()
+            axes.grid(color=style.LINE, lw=0.4)
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    most, least = runs[-1], runs[0]
+    words = ", ".join(
+        f"{label} {least['stages'][name]['seconds'] / least['stages'][name]['n']:.1f} to "
+        f"{most['stages'][name]['seconds'] / most['stages'][name]['n']:.1f} s"
+        for name, (label, _) in SHOWN.items()
+    )
+    return Picture(figure, f"Time and memory of stages from {images[0]} to {images[-1]} images: {words}.")

@@ -1,0 +1,28 @@
+"""The appendix on what stages cost: what benchmarks.pipeline measured, over the number of images."""
+
+import json
+
+import numpy as np
+import pytest
+
+from stages.params import UserError
+from stages.report import costs
+
+
+def test_lines_show_one_run_of_each_stage_over_the_images_and_memory_its_bound(project):
+    seconds, memory = costs.picture(costs.load(project)).figure.axes
+    assert len(seconds.lines) == len(costs.SHOWN)
+    for line in seconds.lines:
+        np.testing.assert_array_equal(line.get_xdata(), [20, 80])
+        np.testing.assert_allclose(line.get_ydata(), [2, 8])  # half of what both runs took together
+    *stages, arrays, bound = memory.lines
+    assert len(stages) == len(costs.SHOWN)
+    np.testing.assert_allclose(stages[0].get_ydata(), [120, 180])
+    np.testing.assert_allclose(bound.get_ydata() - arrays.get_ydata(), 2048)
+
+
+@pytest.mark.parametrize("spoiled", [[], {"runs": []}, {"runs": [{"images": 3, "stages": {}}]}, {"runs": [{}]}])
+def test_what_is_no_measurement_is_told_with_its_remedy(project, spoiled):
+    (project / costs.FILE).write_text(json.dumps(spoiled))
+    with pytest.raises(UserError, match=r"^reference/cost.json is no measurement .*benchmarks.pipeline --shares"):
+        costs.load(project)
