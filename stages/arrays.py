@@ -99,10 +99,16 @@ def create(path: Path, counts: dict[str, int], size: tuple[int, int]) -> None:
 def write(path: Path, split: str, index: int, entry: dict[str, np.ndarray]) -> None:
     """Write one image's arrays (by file stem, as in `specs`) at `index` of a split.
 
-    Each file is mapped for this one write, so that the pages written do not pile up in the process.
+    The bytes go to their place in the file, past its header: opening a memory map for each image took a fifth of the
+    packing, and one that stays open piles up the pages written in the process.
     """
     for stem, value in entry.items():
-        np.load(path / split / f"{stem}.npy", mmap_mode="r+")[index] = value
+        data = np.ascontiguousarray(value, specs(0, (0, 0))[f"{stem}.npy"][1])
+        with (path / split / f"{stem}.npy").open("r+b") as stream:
+            stream.seek(8)  # after the magic string and version 1.0; then the header's length
+            header = 10 + int.from_bytes(stream.read(2), "little")
+            stream.seek(header + index * data.nbytes)
+            stream.write(data)
 
 
 def seal(path: Path) -> None:

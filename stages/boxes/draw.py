@@ -29,7 +29,7 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     centre = mask[rows[:, None], columns]
     best, best_share = np.zeros_like(centre), np.full(centre.shape, -1.0)
     centre_share = np.zeros(centre.shape)
-    for value in np.unique(mask):
+    for value in np.flatnonzero(np.bincount(mask.ravel())):
         cover = Image.fromarray((mask == value).astype(np.float32)).resize(size, Image.Resampling.BOX)
         share = np.rint(np.asarray(cover, np.float64) * SHARE_STEPS)
         better = share > best_share
