@@ -182,7 +182,8 @@ def _ce_bootstrap(pixels: _Pixels):
     mean, log_variance, target, box = pixels.select(pixels.uncertain)
     flip = pixels.flipper.multi_class(mean, log_variance, target, box)
     new_target = losses.bootstrapped_target(mean, target, flip)
-    noise = torch.randn(pixels.samples, *mean.shape, dtype=mean.dtype, device=mean.device)
+    shape = (mean.shape[-1], pixels.samples, *mean.shape[:-1])  # classes first, as the losses want them in memory
+    noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
     estimator = ESTIMATORS[pixels.recipe.estimator]
     uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
     maps = {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty, "bootstrap": bootstrap}
