@@ -71,12 +71,14 @@ class Law:
         mean_rate: how fast the mean follows its gradient, the variance's rate being 1. Below 1 stands for a network
             whose mean has yet to tell the pixel from the many of clear background, while the variance, which learns
             from box pixels alone, has nothing to tell apart.
+
+    The numbers may be tensors that broadcast against the pixels: several laws of one recipe at once.
     """
 
-    tau: float
-    temperature: float
-    pp_share: float
-    mean_rate: float = 1.0
+    tau: float | Tensor
+    temperature: float | Tensor
+    pp_share: float | Tensor
+    mean_rate: float | Tensor = 1.0
     recipe: Recipe = RECIPES["paper"]
 
 
@@ -124,22 +126,40 @@ def fate(mean: Tensor, variance: Tensor, pixel: Pixel, law: Law) -> Tensor:
     return last > 0
 
 
-def boundary(pixel: Pixel, law: Law) -> tuple[np.ndarray, np.ndarray]:
-    """The sigma^2 above which a pixel ends as background: mu (M,) over MEANS, and sigma^2 (M,) within VARIANCES.
+def boundary(pixel: Pixel, laws: Sequence[Law]) -> tuple[np.ndarray, np.ndarray]:
+    """The sigma^2 above which a pixel ends as background: mu (M,) over MEANS, and sigma^2 (len(laws), M) in VARIANCES.
 
     NaN where every sigma^2 of the picture has one fate.
     """
     mean = torch.linspace(*MEANS, GRID[0], dtype=torch.float64)
-    low, high = (torch.full_like(mean, end) for end in _log_variances(law.recipe))
+    found = torch.full((len(laws), len(mean)), torch.nan, dtype=torch.float64)
+    for recipe in dict.fromkeys(law.recipe for law in laws):
+        places = [place for place, law in enumerate(laws) if law.recipe == recipe]
+        found[places] = _boundary_of(mean, pixel, _together([laws[place] for place in places]))
+    return mean.numpy(), found.numpy()
+
+
+def _together(laws: Sequence[Law]) -> Law:
+    """Laws of one recipe as one, whose numbers are (len(laws), 1, 1)."""
+
+    def column(name: str) -> Tensor:
+        return torch.tensor([getattr(law, name) for law in laws], dtype=torch.float64).view(-1, 1, 1)
+
+    return Law(*map(column, ("tau", "temperature", "pp_share", "mean_rate")), laws[0].recipe)
+
+
+def _boundary_of(mean: Tensor, pixel: Pixel, law: Law) -> Tensor:
+    """`boundary` of laws put together, at means (M,)."""
+    low, high = (torch.full((len(law.tau), 1, len(mean)), end).double() for end in _log_variances(law.recipe))
     share = torch.linspace(0, 1, SECTIONS, dtype=torch.float64)[:, None]
-    crossed = torch.ones_like(mean, dtype=torch.bool)
+    crossed = torch.ones(len(law.tau), len(mean), dtype=torch.bool)
     for _ in range(2):
         log_variance = low + share * (high - low)
-        foreground = fate(mean.expand_as(log_variance), log_variance.exp(), pixel, law).sum(dim=0)
-        crossed &= (foreground > 0) & (foreground < SECTIONS)
+        foreground = fate(mean.expand_as(log_variance), log_variance.exp(), pixel, law).sum(dim=1, keepdim=True)
+        crossed &= ((foreground > 0) & (foreground < SECTIONS))[:, 0]
         above = foreground.clamp(1, SECTIONS - 1)
-        low, high = (log_variance.gather(0, index[None])[0] for index in (above - 1, above))
-    return mean.numpy(), torch.where(crossed, ((low + high) / 2).exp(), torch.nan).numpy()
+        low, high = (log_variance.gather(1, index) for index in (above - 1, above))
+    return torch.where(crossed, ((low + high) / 2).exp()[:, 0], torch.nan)
 
 
 def _raw(variance: Tensor, recipe: Recipe) -> Tensor:
@@ -221,9 +241,8 @@ def boundaries(tau: float, temperature: float, pp_share: float) -> Picture:
             if row == 0:
                 axes.set_title(title, fontweight="bold")
             colours = matplotlib.colormaps[style.SEQUENTIAL](np.linspace(0.1, 0.8, len(laws)))
-            handles = [
-                _boundary(axes, pixel, law, label, c) for (label, law), c in zip(laws.items(), colours, strict=True)
-            ]
+            mean, variances = boundary(pixel, list(laws.values()))
+            handles = [_boundary(axes, mean, *line) for line in zip(variances, laws, colours, strict=True)]
             axes.plot([0] * len(STARTS), STARTS, "o", color=style.INK, markersize=3.5, zorder=5)
             axes.legend(
                 handles=handles, loc="lower right", frameon=False, fontsize=style.FONT_SIZE - 2, handlelength=1.2
@@ -383,8 +402,7 @@ def _walk(axes: Axes, mean: float, variance: float, pixel: Pixel, law: Law) -> N
     axes.plot(means[:1], variances[:1], "o", color=style.INK, markersize=4)
 
 
-def _boundary(axes: Axes, pixel: Pixel, law: Law, label: str, colour: Any) -> Line2D:
+def _boundary(axes: Axes, mean: np.ndarray, variance: np.ndarray, label: str, colour: Any) -> Line2D:
     """The line between the basins, where there are two; its entry in the legend."""
-    mean, variance = boundary(pixel, law)
     axes.plot(mean, variance, color=colour, lw=1.6)
     return Line2D([], [], color=colour, lw=1.6, label=f"{label} (none)" if np.isnan(variance).all() else label)

@@ -72,25 +72,32 @@ def test_the_race_is_lost_by_a_mean_that_learns_slowly():
 def test_with_more_than_half_of_clean_draws_there_is_one_fate():
     law = Law(2.5, 0.2, 0.55)
     for pixel, foreground in ((FOREGROUND, True), (WRONG, False)):
-        assert np.isnan(collapse.boundary(pixel, law)[1]).all()
+        assert np.isnan(collapse.boundary(pixel, [law])[1]).all()
         assert collapse.fate(point(-3.0), point(10.0), pixel, law) == foreground
 
 
 def test_a_boundary_parts_the_fates_and_rises_with_tau():
-    mean, variance = collapse.boundary(FOREGROUND, LITERAL)
+    mean, (variance, higher) = collapse.boundary(FOREGROUND, [LITERAL, Law(5.0, 0.2, 0.25)])
     assert not np.isnan(variance).any()
     at = torch.from_numpy(mean)
     edge = torch.from_numpy(variance)
     assert collapse.fate(at, edge / 1.05, FOREGROUND, LITERAL).all()
     assert not collapse.fate(at, edge * 1.05, FOREGROUND, LITERAL).any()
-    assert (collapse.boundary(FOREGROUND, Law(5.0, 0.2, 0.25))[1] > variance).all()
+    assert (higher > variance).all()
 
 
 def test_a_bound_keeps_the_starts_of_a_picture_within_its_reach():
     recipe = replace(RECIPES["paper"], bound="tanh", smax=3.0)
-    mean, variance = collapse.boundary(WRONG, Law(2.5, 0.2, 0.25, SLOW, recipe))
-    assert len(mean) == len(variance)
-    assert np.nanmax(variance) < math.exp(recipe.smax)
+    mean, variances = collapse.boundary(WRONG, [LITERAL, Law(2.5, 0.2, 0.25, SLOW, recipe)])
+    assert variances.shape == (2, len(mean))
+    assert np.nanmax(variances[1]) < math.exp(recipe.smax)
+
+
+def test_laws_drawn_together_are_drawn_as_each_by_itself():
+    laws = [LITERAL, Law(1.0, 0.2, 0.45, 0.3), Law(2.5, 0.2, 0.25, SLOW, replace(RECIPES["paper"], prior=0.25))]
+    _, together = collapse.boundary(WRONG, laws)
+    for law, variance in zip(laws, together, strict=True):
+        np.testing.assert_allclose(collapse.boundary(WRONG, [law])[1][0], variance)
 
 
 def test_the_pictures_say_what_they_were_made_for():

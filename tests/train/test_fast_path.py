@@ -1,0 +1,58 @@
+"""What makes a step fast leaves its result alone: memory format and bf16 against plain fp32, batches against loops."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages import arrays
+from stages.train import loop
+from stages.train.batches import plan
+
+ROWS = ["bce-500-2280", "regression-all-500-2280", "bootstrap-500-2280-stable", "ce-500-2280", "ce-bootstrap-500-2280"]
+TOLERANCE = {torch.float32: (1e-5, 1e-4), torch.bfloat16: (0.02, 0.08)}
+"""Largest relative difference of a loss, and of a gradient's norm (of the difference, over all parameters)."""
+
+
+def step_of(settings, packed, row: str, precision, monkeypatch, plain: bool) -> tuple[float, torch.Tensor]:
+    """Loss and gradient of the first batch, batch norm and dropout frozen."""
+    monkeypatch.setattr(loop, "precision", lambda _: precision)
+    pp, box = arrays.pools(packed, settings.rows[row])
+    run = loop.describe(settings, row, 0, packed, pp, box)
+    trainer = loop.Trainer(packed, settings.rows[row], run, pp, box, torch.device("cpu"))
+    if plain:
+        trainer.network.to(memory_format=torch.contiguous_format)
+    trainer.network.eval()
+    trainer.network.train = lambda mode=True: trainer.network
+    trainer.optimiser.step = trainer.schedule.step = lambda: None
+    _, terms = trainer.advance(*trainer.batches[0])
+    return terms["loss"].item(), torch.cat([p.grad.flatten() for p in trainer.network.parameters()])
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("precision", TOLERANCE)
+def test_losses_and_gradients_are_those_of_plain_fp32(settings, packed, row, precision, monkeypatch):
+    expected_loss, expected = step_of(settings, packed, row, torch.float32, monkeypatch, plain=True)
+    loss, gradient = step_of(settings, packed, row, precision, monkeypatch, plain=False)
+    of_loss, of_gradient = TOLERANCE[precision]
+    assert loss == pytest.approx(expected_loss, rel=of_loss)
+    assert (gradient - expected).norm() <= of_gradient * expected.norm()
+    assert expected.norm() > 0
+
+
+def test_a_batch_is_what_a_loop_over_its_draws_makes(settings, packed):
+    """The gathers of `Batches` against one image at a time."""
+    row = settings.rows["ce-500-2280"]
+    pp, box = arrays.pools(packed, row)
+    drawn = plan(pp, box, steps=5, batch_size=6, seed=1, flip=0.5, pp_chance=0.5)
+    batches, split = loop.Batches(packed, row, pp, drawn, torch.device("cpu")), packed.train
+    for step in range(5):
+        images, labels = batches[step]
+        for place, (index, clean, mirrored) in enumerate(
+            zip(drawn.image[step], drawn.pixel_perfect[step], drawn.mirrored[step], strict=True)
+        ):
+            target = split.masks[index] if clean else split.targets("car-person")[index]
+            number = np.zeros_like(target) if clean else split.indices("car-person")[index]
+            way = slice(None, None, -1 if mirrored else 1)
+            np.testing.assert_array_equal(images[place], split.images[index][:, way])
+            np.testing.assert_array_equal(labels.target[place], target[:, way])
+            np.testing.assert_array_equal(labels.box[place], number[:, way])
