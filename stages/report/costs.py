@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from stages import style
 from stages.params import UserError
@@ -48,7 +49,7 @@ def load(root: Path = ROOT) -> Mapping[str, Any]:
 def said(found: Mapping[str, Any]) -> str:
     """Where it was measured."""
     return (
-        f"Measured on {style.dataset_title(found['dataset'])} with {found['threads']} threads of a {found['device']} "
+        f"Measured with {style.dataset_title(found['dataset'])} on {found['device']}, {found['threads']} threads "
         f"(torch {found['torch']}), by benchmarks/pipeline.py; steps in proportion to images."
     )
 
@@ -75,6 +76,8 @@ def picture(found: Mapping[str, Any]) -> Picture:
             axes.set(xscale="log", yscale="log", xlabel="images, training and validation", ylabel=unit)
             axes.set_title(title, loc="left", fontweight="bold")
             axes.set_xticks(images, [str(n) for n in images])
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
             axes.grid(color=style.LINE, lw=0.4)
             axes.spines[["top", "right"]].set_visible(False)
