@@ -1,5 +1,6 @@
 """What each stage costs as the number of images grows, as `python -m benchmarks.pipeline --write` measured it once."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from matplotlib.ticker import LogLocator
 from stages import style
 from stages.params import UserError
 from stages.paths import ROOT
-from stages.report.records import read_json
 from stages.style import Picture
 
 FILE = Path("reference") / "cost.json"
@@ -20,11 +20,11 @@ REMEDY = (
     "--targets evaluate@bootstrap-500-2280-stable-0 figure3"
 )
 SHOWN = {
-    "download": ("draw scenes", "#d4553f"),
-    "boxes": ("boxes, packing", "#ff9a3d"),
-    "train": ("one training", "#27609c"),
-    "evaluate": ("one evaluation", "#62c6d8"),
-    "figure3": ("one notebook (Figure 3)", "#6b7178"),
+    "download": ("draw scenes", style.CLASS_COLOURS[2]),
+    "boxes": ("boxes, packing", style.MARK),
+    "train": ("one training", style.CLASS_COLOURS[1]),
+    "evaluate": ("one evaluation", style.BOX_LINE),
+    "figure3": ("one notebook (Figure 3)", style.MUTED),
 }
 ROOM = 2048  # MiB that a training may need beyond its arrays
 
@@ -35,11 +35,11 @@ def load(root: Path = ROOT) -> Mapping[str, Any]:
     Raises:
         UserError: it is missing, no JSON, or no measurement.
     """
-    found = read_json(root / FILE, "report", root)
     try:
+        found = json.loads((root / FILE).read_text(encoding="utf-8"))
         runs = sorted(found["runs"], key=lambda run: run["images"])
         known = all(set(SHOWN) <= set(run["stages"]) for run in runs)
-    except (KeyError, TypeError):
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         runs, known = [], False
     if not runs or not known:
         raise UserError(f"{FILE} is no measurement of the pipeline: `{REMEDY}` writes it")
