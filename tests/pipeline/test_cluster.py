@@ -54,6 +54,15 @@ def test_two_jobs_share_the_rows_and_the_last_step_trains_nothing(project, tmp_p
 
 
 @pytest.mark.slow
+def test_jobs_that_share_a_cache_pack_the_data_once(project, tmp_path):
+    project.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
+    project.dvc("repro", "boxes")
+    done = job(project, 0)
+    assert done.returncode == 0, done.stderr
+    assert ran(done.stdout) == {f"train-one-pool@{ROWS[0]}-0", f"evaluate@{ROWS[0]}-0"}
+
+
+@pytest.mark.slow
 def test_a_job_that_is_cut_off_leaves_its_clone_to_the_next_one(project):
     (project.path / "stub.py").write_text("import sys; sys.exit('out of luck')\n")
     project.commit()
