@@ -68,6 +68,20 @@ def test_a_dataset_on_which_a_row_is_not_trained_is_named_and_left_out(finals: P
     assert "on CamVid" not in (finals / "README.md").read_text()
 
 
+def test_the_readme_prefers_photographs_once_they_have_three_seeds_of_every_row(finals: Path):
+    folder = finals / "reference" / "finals"
+    shutil.copytree(folder / "synthetic", folder / "camvid")
+    reference.write(finals)
+    assert "**Table 1 on CamVid" in (finals / "README.md").read_text()
+    for file in list((folder / "synthetic").glob("*-1.json")):
+        shutil.copy(file, file.with_name(file.name.replace("-1.json", "-2.json")))
+    reference.write(finals)
+    readme = (finals / "README.md").read_text()
+    assert "**Table 1 on drawn street scenes" in readme
+    assert "**Table 1 on CamVid" not in readme
+    assert "| What the stable recipe has to reach | CamVid | drawn street scenes (synthetic) |" in readme
+
+
 def test_without_a_complete_dataset_nothing_is_written(finals: Path):
     for file in (finals / "reference" / "finals" / "synthetic").glob("ce-500-[01].json"):
         file.unlink()
