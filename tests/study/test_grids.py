@@ -163,10 +163,11 @@ def test_the_queue_runs_what_is_missing_and_each_result_is_committed(tmp_path: P
     clone.edit("params.yaml", "steps", 3)
     clone.edit("ablation.yaml", "runs", {"base": {}, "tau-1": {"set": {"tau": 1.0}}})
     clone.edit("ablation.yaml", "seeds", [0])
+    kept = clone.path / "reference" / "ablation" / "synthetic"
+    shutil.rmtree(kept)
     clone.commit()
     command = [sys.executable, "-m", "stages.study", "ablation", "synthetic"]
     assert "0 of 2 runs are there" in clone.run(*command).stdout
-    kept = clone.path / "reference" / "ablation" / "synthetic"
     results = {file.stem: json.loads(file.read_text()) for file in kept.iterdir()}
     assert set(results) == {"base-0", "tau-1-0"}
     assert [results[name]["settings"]["tau"] for name in ("base-0", "tau-1-0")] == [2.5, 1.0]
