@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from ruamel.yaml import YAML
 
@@ -128,24 +129,19 @@ def grouped(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def table(run: Mapping[str, Any]) -> str:
     """A line for each group of stages, and what the whole took."""
-    lines = [("stage", "n", "seconds", "CPU s", "images / CPU s", "peak MiB")]
+    columns = ["n", "seconds", "CPU s", "images / CPU s", "peak MiB"]
+    lines = {}
     for name, group in run["stages"].items():
-        per_item = group["cpu_seconds"] / group["n"]
-        rate = f"{run['images'] / per_item:.0f}" if name in ("download", "boxes") else ""
-        cells = (f"{group['seconds']:.1f}", f"{group['cpu_seconds']:.1f}", rate, str(group["peak_mib"]))
-        lines.append((name, str(group["n"]), *cells))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    body = [
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    ]
+        rate = f"{run['images'] / group['cpu_seconds']:.0f}" if name in ("download", "boxes") else ""
+        lines[name] = (group["n"], f"{group['seconds']:.1f}", f"{group['cpu_seconds']:.1f}", rate, group["peak_mib"])
+    body = pd.DataFrame.from_dict(lines, orient="index", columns=columns).to_string()
     stages = sum(group["seconds"] for group in run["stages"].values())
     total, loops = run["total_seconds"], run["training_seconds"]
     rest = 100 * (1 - loops / total)
     return "\n".join(
         [
             f"{run['images']} images, arrays {run['arrays_mib']:.0f} MiB",
-            *body,
+            body,
             f"dvc repro: {total:.0f} s, of which training loops {loops:.0f} s, the rest {rest:.0f} %"
             f" (dvc itself {total - stages:.0f} s); a second one, with nothing to do: {run['no_op_seconds']:.1f} s",
         ]

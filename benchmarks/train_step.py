@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -108,16 +109,13 @@ def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.devi
 def table(timed: dict[str, Timed], batch: int) -> str:
     """A line for each side: images a second, times the public recipe's, and a step's time over the plain loss's."""
     settings = params.load()
-    lines = [("", "images/s", "x public", "step / plain loss's")]
+    columns = ["images/s", "x public", "step / plain loss's"]
+    lines = {}
     for side, found in timed.items():
         plain = timed.get(PLAIN[settings.rows[side].task]) if side in settings.rows else None
         over = f"{plain.ratio(found):.2f}" if plain else ""
-        lines.append((side, f"{batch / found.median:.1f}", f"{found.ratio(timed[PUBLIC]):.2f}", over))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    )
+        lines[side] = (f"{batch / found.median:.1f}", f"{found.ratio(timed[PUBLIC]):.2f}", over)
+    return pd.DataFrame.from_dict(lines, orient="index", columns=columns).to_string()
 
 
 def _settings(arguments: argparse.Namespace, size: tuple[int, int]) -> Settings:

@@ -107,6 +107,7 @@ def test_a_network_from_disk(tmp_path, make_packed, settings, row):
     assert np.sum(metrics["confusion"]) == (packed.val.masks != 255).sum()
     assert (metrics["flips"] is not None) == spec.bootstraps
     assert (metrics["contradictions"] is not None) == (spec.box > 0)
+    assert set(pictures) <= {"indices", "mean", "variance", "output"}  # may be pushed: no photograph
     assert ("variance" in pictures) == (spec.loss not in ("bce", "ce"))
     assert pictures["mean"].shape == (6, 3 if spec.task == "car-person" else 1, 32, 48)
     if row == "bootstrap-500-2280-stable":  # sigma^2 is 1 everywhere, above tau: all that the fill-rate cap lets flip

@@ -28,6 +28,8 @@ FEW_ROWS = [
     "ce-bootstrap-500-2280-stable",
 ]
 
+TWO_ROWS = ["bce-500", "bootstrap-500-2280"]
+
 
 class Clone:
     """A copy of the project under git and dvc."""

@@ -1,10 +1,11 @@
-"""Two clones of the project with stubs for stages: one of all rows, asked once, and a small one for real changes."""
+"""Clones of the project with stubs for stages: one of all rows, asked once, and smaller ones for real changes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import FEW_ROWS, Clone, copy_project, keep_rows, use_stubs
+from clones import FEW_ROWS, TWO_ROWS, Clone, copy_project, keep_rows, use_stubs
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,13 @@ def clone(reproduced: Clone) -> Iterator[Clone]:
     reproduced.run("git", "checkout", "--quiet", "--force", "main")
     reproduced.run("git", "clean", "--quiet", "--force")
     reproduced.dvc("checkout", "--force", "--quiet")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Clone:
+    """A clone of a test's own with stubs and TWO_ROWS, in which nothing has run."""
+    clone = copy_project(tmp_path / "project")
+    use_stubs(clone)
+    keep_rows(clone, TWO_ROWS)
+    clone.commit()
+    return clone

@@ -5,21 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from clones import ENVIRONMENT, Clone, copy_project, keep_rows, ran, use_stubs
+from clones import ENVIRONMENT, TWO_ROWS, Clone, ran
 
-ROWS = ["bce-500", "bootstrap-500-2280"]
 SCRIPT = "cluster/rows.sbatch"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Clone:
-    """A clone with stubs and two rows, in which nothing has run, and a folder as its DVC remote."""
-    clone = copy_project(tmp_path / "project")
-    use_stubs(clone)
-    keep_rows(clone, ROWS)
-    clone.commit()
-    clone.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
-    return clone
+def project(small: Clone, tmp_path: Path) -> Clone:
+    """The small clone with a folder as its DVC remote."""
+    small.dvc("remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    return small
 
 
 def job(project: Clone, index: int) -> subprocess.CompletedProcess[str]:
@@ -38,7 +33,7 @@ def last_step(project: Clone, elsewhere: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_two_jobs_share_the_rows_and_the_last_step_trains_nothing(project, tmp_path):
-    for index, row in enumerate(ROWS):
+    for index, row in enumerate(TWO_ROWS):
         done = job(project, index)
         assert done.returncode == 0, done.stderr
         assert f"evaluate@{row}-0" in done.stdout
@@ -46,7 +41,7 @@ def test_two_jobs_share_the_rows_and_the_last_step_trains_nothing(project, tmp_p
     stages = last_step(project, tmp_path / "elsewhere")
     assert "gather" in stages
     assert not {name for name in stages if name.startswith(("train", "evaluate"))}
-    for row in ROWS:
+    for row in TWO_ROWS:
         assert (tmp_path / "elsewhere" / "runs" / row / "seed-0" / "record.json").is_file()
     again = job(project, 0)
     assert again.returncode == 0, again.stderr
@@ -59,7 +54,7 @@ def test_jobs_that_share_a_cache_pack_the_data_once(project, tmp_path):
     project.dvc("repro", "boxes")
     done = job(project, 0)
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == {f"train-one-pool@{ROWS[0]}-0", f"evaluate@{ROWS[0]}-0"}
+    assert ran(done.stdout) == {f"train-one-pool@{TWO_ROWS[0]}-0", f"evaluate@{TWO_ROWS[0]}-0"}
 
 
 @pytest.mark.slow
@@ -99,7 +94,7 @@ def test_what_cannot_be_trained_is_told_in_one_line(project, spoil, index, messa
 )
 def test_slurm_runs_the_array_as_it_is(project, tmp_path):
     submitted = subprocess.run(
-        ["sbatch", "--wait", f"--array=0-{len(ROWS) - 1}", "--cpus-per-task=1", SCRIPT],
+        ["sbatch", "--wait", f"--array=0-{len(TWO_ROWS) - 1}", "--cpus-per-task=1", SCRIPT],
         cwd=project.path,
         env=ENVIRONMENT,
         capture_output=True,

@@ -5,13 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clones import Clone, copy_project, keep_rows, ran, use_stubs
+from clones import TWO_ROWS, ran
 
 from stages import params, queue
 from stages.params import UserError
 from stages.reproduce import reproduce, train_in_queue
-
-ROWS = ["bce-500", "bootstrap-500-2280"]
 
 
 @pytest.fixture
@@ -20,28 +18,18 @@ def quick(monkeypatch):
     monkeypatch.setattr(queue, "PATIENCE", 60)
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Clone:
-    """A clone with stubs and two rows, in which nothing has run."""
-    clone = copy_project(tmp_path / "project")
-    use_stubs(clone)
-    keep_rows(clone, ROWS)
-    clone.commit()
-    return clone
-
-
 @pytest.mark.slow
 def test_the_pipeline_trains_nothing_after_the_queue_and_a_second_queue_has_nothing_to_do(small, quick, capsys):
     assert reproduce(small.path, "boxes") == 0
     with contextlib.chdir(small.path):
         train_in_queue(small.path, params.load(small.path), 2)
     assert {line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "to go" in line} == {
-        f"evaluate@{row}-0" for row in ROWS
+        f"evaluate@{row}-0" for row in TWO_ROWS
     }
     assert small.dvc("exp", "list", "--name-only").stdout == ""
     output = small.dvc("repro", "gather").stdout
     assert not any(stage.startswith(("train", "evaluate")) for stage in ran(output))
-    for row in ROWS:
+    for row in TWO_ROWS:
         assert (small.path / "runs" / row / "seed-0" / "record.json").is_file()
     train_in_queue(small.path, params.load(small.path), 2)
     assert capsys.readouterr().out == ""

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from stages import arrays
-from stages.train import loop
-from stages.train.batches import plan
+from stages.train import batches, loop
 
 ROWS = ["bce-500-2280", "regression-all-500-2280", "bootstrap-500-2280-stable", "ce-500-2280", "ce-bootstrap-500-2280"]
 TOLERANCE = {torch.float32: (1e-5, 1e-4), torch.bfloat16: (0.02, 0.08)}
@@ -39,14 +38,16 @@ def test_losses_and_gradients_are_those_of_plain_fp32(settings, packed, row, pre
     assert expected.norm() > 0
 
 
-def test_a_batch_is_what_a_loop_over_its_draws_makes(settings, packed):
-    """The gathers of `Batches` against one image at a time."""
+@pytest.mark.parametrize("held", [True, False])
+def test_a_batch_is_what_a_loop_over_its_draws_makes(settings, packed, held, monkeypatch):
+    """The gathers of `Batches` against one image at a time, from arrays put on the device and from memory maps."""
+    monkeypatch.setattr(batches, "_fits", lambda *_: held)
     row = settings.rows["ce-500-2280"]
     pp, box = arrays.pools(packed, row)
-    drawn = plan(pp, box, steps=5, batch_size=6, seed=1, flip=0.5, pp_chance=0.5)
-    batches, split = loop.Batches(packed, row, pp, drawn, torch.device("cpu")), packed.train
+    drawn = batches.plan(pp, box, steps=5, batch_size=6, seed=1, flip=0.5, pp_chance=0.5)
+    made, split = batches.Batches(packed, row, pp, drawn, torch.device("cpu")), packed.train
     for step in range(5):
-        images, labels = batches[step]
+        images, labels = made[step]
         for place, (index, clean, mirrored) in enumerate(
             zip(drawn.image[step], drawn.pixel_perfect[step], drawn.mirrored[step], strict=True)
         ):

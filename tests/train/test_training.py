@@ -40,6 +40,11 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
     assert [line["step"] for line in history] == [10, 12]
     assert all(np.isfinite(line["loss"]) for line in history)
     samples = np.load(out / "samples.npz")
+    # A run may be pushed to a DVC remote, so it holds no photograph.
+    assert {path.name for path in out.iterdir()} == {
+        "run.json", "history.jsonl", "weights.pt", "samples.npz", "trace.npz",
+    }  # fmt: skip
+    assert set(samples) <= {"steps", "indices", "mean", "output", "variance", "flip"}
     row = settings.rows[name]
     if row.box == 0:
         assert len(samples["indices"]) == 0
