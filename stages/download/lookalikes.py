@@ -165,8 +165,8 @@ def _panel(
     world: World, x: float, z: float, wide: float, low: float, high: float, colour: np.ndarray, label: int | None
 ) -> None:
     """An upright rectangle that faces the camera, its left edge at x; metres."""
-    corners = np.array([[x, low, z], [x, high, z], [x + wide, high, z], [x + wide, low, z]])
-    world.canvas.polygon(world.canvas.camera.project(corners), world.canvas.hazed(colour, z), label)
+    corners = [[x, low, z], [x, high, z], [x + wide, high, z], [x + wide, low, z]]
+    world.ground(corners, world.canvas.hazed(colour, z), label)
 
 
 LIKE_CARS = (skip, skip, kiosk, boulder, boulder, billboard, cabinet, vehicle, vehicle, wall)

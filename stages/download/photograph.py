@@ -50,9 +50,12 @@ def _light(world: World, values: np.ndarray) -> np.ndarray:
     uneven = 1 + 0.12 * spread * _smooth(world, (3, 4), (height, width))
     across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)
     vignette = 1 - 0.22 * world.rng.random() * (across[None] ** 2 + down[:, None] ** 2) / 2
-    values = values * (gain * cast).astype(np.float32) * (uneven * vignette).astype(np.float32)[..., None]
-    grey = values.mean(axis=2, keepdims=True)
-    values = grey + (values - grey) * world.uniform(1 - 0.7 * spread, 1.1)
+    values = values * (gain * cast).astype(np.float32)
+    values *= (uneven * vignette).astype(np.float32)[..., None]
+    grey = (values[..., 0] + values[..., 1] + values[..., 2])[..., None] / np.float32(3)
+    values -= grey
+    values *= world.uniform(1 - 0.7 * spread, 1.1)
+    values += grey
     contrast = 1 - wear * world.uniform(0, 0.55)
     return 128 * (1 - contrast) + contrast * values if world.chance(0.5) else values
 

@@ -31,7 +31,7 @@ def sky(world: World, top: np.ndarray, horizon: np.ndarray) -> None:
     picture = canvas.picture
     rows = np.linspace(0, 1.6, picture.height, dtype=np.float32)[:, None].clip(0, 1)
     column = (top * (1 - rows) + horizon * rows).astype(np.uint8)[:, None]
-    picture.paste(Image.fromarray(column).resize(picture.size))
+    picture.paste(Image.fromarray(np.repeat(column, picture.width, axis=1)))
     canvas.ids.paste(SKY, (0, 0, *picture.size))
     for _ in range(world.rng.poisson(2.5)):
         x, y = world.uniform(0, picture.width), world.uniform(-0.05, 0.45) * picture.height
@@ -53,9 +53,7 @@ def skyline(world: World) -> None:
         colour = world.hue((0.2, 0.5), (0.2, 0.45)) if wood else world.hue((0.02, 0.35), (0.35, 0.8))
         if wood:
             colour = hsv(world.uniform(0.22, 0.38), 0.45, world.uniform(0.2, 0.45))
-        corners = np.array(
-            [[x, 0, z], [x, tall, z], [x + wide * 0.5, tall * 1.1, z], [x + wide, tall, z], [x + wide, 0, z]]
-        )
+        corners = [[x, 0, z], [x, tall, z], [x + wide * 0.5, tall * 1.1, z], [x + wide, tall, z], [x + wide, 0, z]]
         world.ground(corners, world.canvas.hazed(colour, z), VEGETATION if wood else BUILDING)
         x += wide * 0.8
 
@@ -68,7 +66,7 @@ def ground(world: World) -> None:
         verge = hsv(world.uniform(0.05, 0.15), 0.12, world.uniform(0.35, 0.6))
     pavement = hsv(world.uniform(0.0, 0.15), world.uniform(0, 0.18), world.uniform(0.38, 0.75))
     road = hsv(world.uniform(0.5, 0.75), world.uniform(0, 0.12), world.uniform(0.2, 0.52))
-    edges = np.geomspace(1.0, FAR, 9)[::-1]
+    edges = np.geomspace(1.0, FAR, 9)[::-1].tolist()
     for far, near in zip(edges[:-1], edges[1:], strict=True):
         tint = world.uniform(0.97, 1.03)
         _strip(world, (-150, 150), (near, far), verge * tint, TERRAIN)
@@ -86,7 +84,7 @@ def _strip(
     world: World, sides: tuple[float, float], depths: tuple[float, float], colour: np.ndarray, label: int | None
 ) -> None:
     (left, right), (near, far) = sides, depths
-    corners = np.array([[left, 0, near], [left, 0, far], [right, 0, far], [right, 0, near]])
+    corners = [[left, 0, near], [left, 0, far], [right, 0, far], [right, 0, near]]
     world.ground(corners, world.canvas.hazed(colour, (near * far) ** 0.5), label)
 
 
@@ -102,14 +100,14 @@ def _markings(world: World) -> None:
     middle = (left + right) / 2 + world.rng.normal(0, 0.3)
     if world.chance(0.75):
         period = world.uniform(5, 9)
-        for start in np.arange(world.uniform(1, 4), 70, period):
+        for start in np.arange(world.uniform(1, 4), 70, period).tolist():
             _strip(world, (middle - 0.08, middle + 0.08), (start, start + period * 0.5), white, None)
     if world.chance(0.4):
         for edge in (left + 0.4, right - 0.4):
             _strip(world, (edge - 0.06, edge + 0.06), (1.0, 70.0), white, None)
     if world.chance(0.25):
         start = world.uniform(6, 25)
-        for x in np.arange(left + 0.4, right - 0.4, 1.0):
+        for x in np.arange(left + 0.4, right - 0.4, 1.0).tolist():
             _strip(world, (x, x + 0.5), (start, start + 3), white, None)
 
 
@@ -117,7 +115,7 @@ def _slabs(world: World, pavement: np.ndarray) -> None:
     """Joints across the pavements, nearest ones only."""
     for start, end in ((world.street.kerb[0], world.street.road[0]), (world.street.road[1], world.street.kerb[1])):
         step = world.uniform(0.9, 2.0)
-        for z in np.arange(2.0, 16, step):
+        for z in np.arange(2.0, 16, step).tolist():
             _strip(world, (start, end), (z, z + 0.05), pavement * 0.82, None)
 
 
@@ -127,9 +125,7 @@ def _stains(world: World) -> None:
     for _ in range(world.rng.poisson(3)):
         x, z = world.uniform(left, right), world.uniform(2.5, 30)
         wide, deep = world.uniform(0.4, 2.5), world.uniform(0.6, 5)
-        corners = np.array(
-            [[x, 0, z], [x + wide * 0.1, 0, z + deep], [x + wide, 0, z + deep * 0.9], [x + wide * 1.1, 0, z]]
-        )
+        corners = [[x, 0, z], [x + wide * 0.1, 0, z + deep], [x + wide, 0, z + deep * 0.9], [x + wide * 1.1, 0, z]]
         tone = (10, 10, 12) if world.chance(0.7) else (200, 200, 195)
         world.ground(corners, (*tone, int(world.uniform(15, 70))))
     if world.shade > 0.2 and world.chance(0.7):
@@ -138,7 +134,7 @@ def _stains(world: World) -> None:
         z = world.uniform(1, 10)
         while z < 60:
             deep = world.uniform(4, 14)
-            corners = np.array([[side * 90, 0, z], [side * 90, 0, z + deep], [inner, 0, z + deep], [inner, 0, z]])
+            corners = [[side * 90, 0, z], [side * 90, 0, z + deep], [inner, 0, z + deep], [inner, 0, z]]
             world.ground(corners, (14, 14, 22, int(255 * world.shade * 0.75)))
             z += deep + world.uniform(0, 9)
 
@@ -169,14 +165,12 @@ def _house(world: World, side: int, x: float, near: float, far: float) -> None:
     colour = hsv(world.uniform(0.02, 0.14), saturation, world.uniform(0.4, 0.88))
     lit = 1 - 0.18 * (side * world.sun)
     middle = (near * far) ** 0.5
-    end = np.array([[x, 0, near], [x, tall, near], [x + side * 14, tall, near], [x + side * 14, 0, near]])
+    end = [[x, 0, near], [x, tall, near], [x + side * 14, tall, near], [x + side * 14, 0, near]]
     world.ground(end, canvas.hazed(colour * 0.8, near), BUILDING)
     if world.chance(0.5):
-        roof = np.array(
-            [[x, tall, near], [x + side * 3, tall + 3, near + 1], [x + side * 3, tall + 3, far], [x, tall, far]]
-        )
+        roof = [[x, tall, near], [x + side * 3, tall + 3, near + 1], [x + side * 3, tall + 3, far], [x, tall, far]]
         world.ground(roof, canvas.hazed(hsv(world.uniform(0, 0.1), 0.4, world.uniform(0.2, 0.5)), middle), BUILDING)
-    front = np.array([[x, 0, near], [x, tall, near], [x, tall, far], [x, 0, far]])
+    front = [[x, 0, near], [x, tall, near], [x, tall, far], [x, 0, far]]
     world.ground(front, canvas.hazed(colour * lit, middle), BUILDING)
     if world.visible(x, middle, 0.6):
         _windows(world, side, (x, near, far), (floors, storey), colour * lit)
@@ -211,10 +205,10 @@ def _windows(
             canvas.polygon(quad, canvas.hazed(pane * shade, depth))
     if not shop:
         return
-    for z in np.arange(max(near, 1.5) + 0.4, far - 2.5, 4.2)[:5]:
+    for z in np.arange(max(near, 1.5) + 0.4, far - 2.5, 4.2)[:5].tolist():
         tone = world.hue((0.1, 0.8), (0.15, 0.8))
         for low, high, paint in ((0.1, 2.3, np.array([40.0, 44, 50]) * world.uniform(0.7, 1.6)), (2.35, 2.9, tone)):
-            quad = np.array([[x, low, z], [x, high, z], [x, high, z + 3.4], [x, low, z + 3.4]])
+            quad = [[x, low, z], [x, high, z], [x, high, z + 3.4], [x, low, z + 3.4]]
             world.ground(quad, canvas.hazed(paint, z))
 
 
@@ -248,14 +242,14 @@ def pole(world: World, x: float, z: float) -> None:
     canvas = world.canvas
     tall, thin = world.uniform(3, 8), world.uniform(0.05, 0.11)
     tone = canvas.hazed(np.full(3, world.uniform(40, 150)), z)
-    world.ground(np.array([[x - thin, 0, z], [x - thin, tall, z], [x + thin, tall, z], [x + thin, 0, z]]), tone, POLE)
+    world.ground([[x - thin, 0, z], [x - thin, tall, z], [x + thin, tall, z], [x + thin, 0, z]], tone, POLE)
     kind = world.pick(("lamp", "light", "sign", "sign", "bare"))
     if kind == "lamp":
         reach = -np.sign(x) * 1.6
-        arm = np.array([[x, tall, z], [x, tall - 0.15, z], [x + reach, tall + 0.2, z], [x + reach, tall + 0.35, z]])
+        arm = [[x, tall, z], [x, tall - 0.15, z], [x + reach, tall + 0.2, z], [x + reach, tall + 0.35, z]]
         world.ground(arm, tone, POLE)
     elif kind == "light":
-        box = np.array([[x - 0.2, 2.4, z], [x - 0.2, 3.3, z], [x + 0.2, 3.3, z], [x + 0.2, 2.4, z]])
+        box = [[x - 0.2, 2.4, z], [x - 0.2, 3.3, z], [x + 0.2, 3.3, z], [x + 0.2, 2.4, z]]
         world.ground(box, canvas.hazed((28, 28, 30), z), LIGHT)
         bulb = np.array([[x - 0.1, 3.0, z], [x - 0.1, 3.2, z], [x + 0.1, 3.2, z], [x + 0.1, 3.0, z]])
         world.ground(
@@ -276,14 +270,14 @@ def fence(world: World, x: float, near: float, far: float) -> None:
     tone = world.hue((0, 0.4), (0.2, 0.8))
     tall = world.uniform(0.7, 1.2)
     if world.chance(0.3):
-        board = np.array([[x, 0, near], [x, tall, near], [x, tall, far], [x, 0, far]])
+        board = [[x, 0, near], [x, tall, near], [x, tall, far], [x, 0, far]]
         world.ground(board, canvas.hazed(tone, near), FENCE)
         return
     for y in (tall * 0.45, tall * 0.95):
-        rail = np.array([[x, y, near], [x, y + 0.07, near], [x, y + 0.07, far], [x, y, far]])
+        rail = [[x, y, near], [x, y + 0.07, near], [x, y + 0.07, far], [x, y, far]]
         world.ground(rail, canvas.hazed(tone, near), FENCE)
-    for z in np.linspace(near, far, 10):
-        post = np.array([[x - 0.03, 0, z], [x - 0.03, tall, z], [x + 0.03, tall, z], [x + 0.03, 0, z]])
+    for z in np.linspace(near, far, 10).tolist():
+        post = [[x - 0.03, 0, z], [x - 0.03, tall, z], [x + 0.03, tall, z], [x + 0.03, 0, z]]
         world.ground(post, canvas.hazed(tone * 0.8, z), FENCE)
 
 

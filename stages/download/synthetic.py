@@ -6,6 +6,7 @@ A scene is a function of (seed, split, index, size, difficulty) alone, whichever
 import multiprocessing
 import os
 import shutil
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ CITIES = {
 }
 SPLIT_IDS = {"train": 0, "val": 1}
 FRAME = 19  # the labelled frame of each of Cityscapes' 30-frame snippets
+PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # labels come in runs, and noise repeats nowhere
 WORTH_A_POOL = 24  # scenes; for fewer, starting processes takes longer than drawing
 
 
@@ -76,9 +78,9 @@ def draw_one(order: Order) -> None:
     picture, ids = draw(rng, order.size, order.difficulty)
     name = f"{order.split}/{_city(order)}/{_city(order)}_{order.index:06d}_{FRAME:06d}"
     labels = np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8)
-    picture.save(order.out / "leftImg8bit" / f"{name}_leftImg8bit.png", compress_level=1)
-    Image.fromarray(labels).save(order.out / "gtFine" / f"{name}_gtFine_labelIds.png")
-    Image.fromarray(ids.astype(np.uint16)).save(order.out / "gtFine" / f"{name}_gtFine_instanceIds.png")
+    picture.save(order.out / "leftImg8bit" / f"{name}_leftImg8bit.png", **PNG)
+    Image.fromarray(labels).save(order.out / "gtFine" / f"{name}_gtFine_labelIds.png", **PNG)
+    Image.fromarray(ids.astype(np.uint16)).save(order.out / "gtFine" / f"{name}_gtFine_instanceIds.png", **PNG)
 
 
 def _city(order: Order) -> str:

@@ -1,6 +1,7 @@
 """What every thing in a drawn street scene shares: the random numbers, the difficulty, the light, the street's plan."""
 
 import colorsys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,9 +73,9 @@ class World:
         self.counts[label] = number + 1
         return label * 1000 + number
 
-    def ground(self, points: np.ndarray, colour: tuple[int, ...], label: int | None = None) -> None:
-        """Fill a polygon (N, 3) in metres."""
-        self.canvas.polygon(self.canvas.camera.project(points), colour, label)
+    def ground(self, points: Iterable[Sequence[float]], colour: tuple[int, ...], label: int | None = None) -> None:
+        """Fill a polygon of points (x, y, z) in metres."""
+        self.canvas.polygon(self.canvas.camera.corners(points), colour, label)
 
     def hue(self, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
         """A random colour (RGB, 0-255) within ranges of saturation and value."""

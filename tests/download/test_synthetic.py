@@ -10,7 +10,7 @@ from fabricated import DIFFICULTY, profile, snapshot, synthetic
 from PIL import Image
 
 from stages.download import download
-from stages.download.canvas import Camera, Canvas
+from stages.download.canvas import NEAR, Camera, Canvas
 from stages.download.synthetic import draw_all
 from stages.download.vehicles import paint
 from stages.download.world import Difficulty, Street, World
@@ -166,6 +166,13 @@ def test_wear_takes_contrast_from_the_photograph(tmp_path):
     for wear in (0.0, 1.0):
         draw_all(synthetic(6, 1, wear=wear), tmp_path / str(wear))
     assert mean_spread(tmp_path / "1.0") < mean_spread(tmp_path / "0.0")
+
+
+def test_a_few_corners_are_projected_as_arrays_are():
+    camera = Camera(focal=200, centre=(120, 60), height=1.5, roll=0.05)
+    points = np.random.default_rng(0).uniform(-5, 40, (50, 3))
+    assert (points[:, 2] < NEAR).any()
+    np.testing.assert_array_equal(np.reshape(camera.corners(points.tolist()), (50, 2)), camera.project(points))
 
 
 @pytest.mark.parametrize("camouflage", [0.0, 1.0])
