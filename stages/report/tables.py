@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.params import Row, Settings
+from stages.params import Row, Settings, UserError
 from stages.report.paper import Paper
 from stages.report.records import Measured, Result
 from stages.style import dataset_title
@@ -107,8 +107,12 @@ def paper_tables(paper: Paper, settings: Settings, results: Mapping[str, Result]
     """Tables 1-3 with every row that the paper prints and every recipe of it, in the paper's order.
 
     Raises:
-        KeyError: rows.yaml lacks a row of the paper's tables.
+        UserError: rows.yaml lacks a row of the paper's tables.
     """
+    printed = [entry.row for table in paper.tables.values() for entry in table.rows]
+    if missing := [row for row in printed if row not in settings.rows]:
+        names = ", ".join(dict.fromkeys(missing))
+        raise UserError(f"rows.yaml: lacks {names}; allowed are more rows than the paper's tables have, not fewer")
     return [paper_table(key, paper, settings, results) for key in paper.tables]
 
 

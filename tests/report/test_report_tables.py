@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import miniature
@@ -102,6 +103,13 @@ def test_tables_are_written_for_people_and_machines(inputs, tmp_path: Path):
         *(f"table{n}.{kind}" for n in (1, 2, 3) for kind in ("csv", "md")),
         "results.md",
     }
+
+
+def test_a_row_of_the_paper_that_is_gone_is_named(inputs):
+    paper, settings, results = inputs
+    fewer = replace(settings, rows={name: row for name, row in settings.rows.items() if name != "bce-500"})
+    with pytest.raises(UserError, match=r"^rows\.yaml: lacks bce-500; allowed"):
+        tables.paper_tables(paper, fewer, results)
 
 
 def test_text_of_a_user_is_escaped_in_html():
