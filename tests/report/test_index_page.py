@@ -69,6 +69,14 @@ def test_provenance_names_device_time_versions_and_commit(page: str):
         assert text in page
 
 
+def test_learning_rates_that_differ_by_task_are_both_named(page: str, project: Path):
+    assert "0.0015, polynomial" in page
+    datasets = project / "datasets.yaml"
+    rate = "      learning_rate: 0.0015\n"
+    datasets.write_text(datasets.read_text().replace(rate, f"{rate}      learning_rate_ce: 0.002\n", 1))
+    assert "0.0015 (car), 0.002 (car-person), polynomial" in index.build(project)["index.html"]
+
+
 def test_nothing_on_the_page_points_outside(page: str):
     addresses = re.findall(r'(?:href|src)="([^"]*)"', page)
     outside = [a for a in addresses if not re.match(r"data:|#|(figure\d|collapse)\.html$|claims/[a-z-]+\.html$", a)]
