@@ -151,6 +151,11 @@ class Row(Model):
             )
         if self.overrides != Overrides() and not self.bootstraps:
             raise ValueError("overrides change a recipe, so they are for bootstrap and ce_bootstrap alone")
+        unread = {"bootstrap": ("trigger", "estimator"), "ce_bootstrap": ("flip_target", "prior")}.get(self.loss, ())
+        if ignored := [name for name in unread if getattr(self.overrides, name) is not None]:
+            raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
+        if self.overrides.start is not None and self.overrides.start_per_tau:
+            raise ValueError("overrides take either start or start_per_tau, above 0")
         if self.overrides.bound == "tanh" and self.overrides.smax is None:
             raise ValueError("overrides with `bound: tanh` need smax")
         if self.bootstraps and not self.mixes:

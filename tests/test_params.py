@@ -240,6 +240,21 @@ def test_a_new_row_is_told_step_by_step_what_it_lacks(root: Path) -> None:
             "rows.bootstrap-500-2280.overrides.start is 0; allowed: a number from 0.001",
         ),
         ("bootstrap-500-2280", "{bound: tanh}", "rows.bootstrap-500-2280: overrides with `bound: tanh` need smax"),
+        (
+            "bootstrap-500-2280-stable",
+            "{start: 2.0, start_per_tau: 0.4}",
+            "rows.bootstrap-500-2280-stable: overrides take either start or start_per_tau",
+        ),
+        (
+            "bootstrap-500-2280",
+            "{trigger: max}",
+            "rows.bootstrap-500-2280: loss bootstrap does not read trigger",
+        ),
+        (
+            "ce-bootstrap-500-2280",
+            "{prior: 0.25, flip_target: model}",
+            "rows.ce-bootstrap-500-2280: loss ce_bootstrap does not read flip_target, prior",
+        ),
         ("bce-500", "{prior: 0}", "rows.bce-500: overrides change a recipe, so they are for bootstrap"),
     ],
 )

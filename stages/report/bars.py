@@ -10,12 +10,12 @@ from stages.params import Model, read_model
 from stages.paths import ROOT
 from stages.report import claims
 from stages.report.paper import Check
-from stages.report.records import Result, collapsed
+from stages.report.records import FULL, Result, collapsed, full_supervision
 
 MET, MISSED, OPEN = "met", "missed", "undecided"
-FULL = "bce-2780"
 FEWEST = 30  # trainings, for "never collapses" to be said
 WIDEST = 2.0  # points of IoU between the best and the worst threshold
+STEADY = 1.5  # points: standard deviation over seeds of full supervision's IoU
 
 
 class Bar(Model):
@@ -56,8 +56,8 @@ def load(root: Path = ROOT) -> list[Bar]:
 
 
 def judge(bars: Sequence[Bar], finals: Mapping[str, Result]) -> list[Judged]:
-    """Every bar's verdict on the trainings of one dataset; first the two that all trainings of the recipe answer."""
-    return [collapses(finals), thresholds(finals), *(_judge(bar, finals) for bar in bars)]
+    """Every bar's verdict on the trainings of one dataset; first those that are about spread and collapses."""
+    return [steadiness(finals), collapses(finals), thresholds(finals), *(_judge(bar, finals) for bar in bars)]
 
 
 def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
@@ -71,10 +71,23 @@ def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
     return Judged(bar.says, MISSED if missed else MET if word == claims.REPRODUCED else OPEN, str(effect))
 
 
+def steadiness(finals: Mapping[str, Result]) -> Judged:
+    """How far full supervision's IoU varies over seeds: what every comparison has to be told from."""
+    says = f"Aim: {FULL} varies over seeds by a standard deviation of at most {STEADY:g} points"
+    iou = finals[FULL].iou("car") if FULL in finals else None
+    if iou is None or iou.sd is None:
+        return Judged(says, OPEN, "not trained with two seeds")
+    from scipy.stats import chi2  # costs half a second
+
+    tails = (1 - claims.CONFIDENCE) / 2
+    low, high = (iou.sd * ((iou.n - 1) / chi2.ppf(q, iou.n - 1)) ** 0.5 for q in (1 - tails, tails))
+    return Judged(says, MET if iou.sd <= STEADY else MISSED, f"{iou.sd:.2f} [{low:.2f}, {high:.2f}], n = {iou.n}")
+
+
 def collapses(finals: Mapping[str, Result]) -> Judged:
     """How many trainings of the stable recipe collapsed."""
     runs = stable(finals)
-    full = finals[FULL].iou("car").mean if FULL in finals else 0.0
+    full = full_supervision(finals) or 0.0
     dead = [f"{run['variant']} seed {run['seed']}" for run in runs if collapsed(run, full)]
     word = MISSED if dead else MET if full and len(runs) >= FEWEST else OPEN
     named = f" ({', '.join(dead)})" if dead else ""
@@ -94,9 +107,13 @@ def thresholds(finals: Mapping[str, Result]) -> Judged:
     if not shared or min(by_tau) > 1 or max(by_tau) < 10:
         return Judged(says, OPEN, "not all trained")
     means = {tau: sum(ious[seed] for seed in shared) / len(shared) for tau, ious in sorted(by_tau.items())}
-    apart = max(means.values()) - min(means.values())
+    best, worst = (pick(means, key=means.get) for pick in (max, min))
+    apart = means[best] - means[worst]
+    half = claims.half_width([by_tau[best][seed] - by_tau[worst][seed] for seed in shared])
+    interval = "" if half is None else f" [{apart - half:.2f}, {apart + half:.2f}]"
     listed = ", ".join(f"τ {tau:g}: {mean:.2f}" for tau, mean in means.items())
-    return Judged(says, MET if apart <= WIDEST else MISSED, f"{apart:.2f} apart ({listed}; n = {len(shared)})")
+    numbers = f"{apart:.2f}{interval} between τ {best:g} and {worst:g} ({listed}; n = {len(shared)})"
+    return Judged(says, MET if apart <= WIDEST else MISSED, numbers)
 
 
 def stable(finals: Mapping[str, Result]) -> list[Mapping]:

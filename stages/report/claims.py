@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stages.params import Settings
 from stages.report.paper import Check, Claim, Paper
-from stages.report.records import Result
+from stages.report.records import Result, collapsed, full_supervision
 from stages.report.tables import RECIPE_NAMES, variants
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
@@ -99,9 +99,10 @@ def _share(runs: Runs, label: str) -> float | None:
 
 
 def _time_ratio(runs: Runs, _: str) -> float | None:
-    """Of the trainings' own seconds, where both ran on the same device with as many processes and threads."""
+    """Of the trainings' own seconds, where both ran on the same device in the same way."""
     first, second = runs
-    where = [(run.get("device"), run.get("processes", 1), run.get("threads")) for run in runs]
+    how = ("device", "processes", "threads", "precision")
+    where = [[run.get(key) for key in how] for run in runs]
     if where[0] != where[1] or not all(run.get("seconds") for run in runs):
         return None
     return first["seconds"] / second["seconds"]
@@ -132,8 +133,8 @@ def _labels_gain(runs: Runs, _: str) -> float | None:
 
 
 def _foreground_flipped(runs: Runs, _: str) -> float | None:
-    flipped = (runs[0].get("trace") or {}).get("flipped_right")
-    return flipped[-1] if flipped else None
+    first, second = ((run.get("trace") or {}).get("flipped_right") for run in runs)
+    return first[-1] - second[-1] if first and second else None
 
 
 MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
@@ -219,7 +220,8 @@ def findings(
             row: _committed_variants(row, finals) if committed else variants(row, settings, results)
             for row in claim.check.rows
         }
-        found.append(Finding(claim, printed(claim, paper), _verdicts(claim, by_recipe), source, committed))
+        verdicts = _verdicts(claim, by_recipe, full_supervision(source))
+        found.append(Finding(claim, printed(claim, paper), verdicts, source, committed))
     return found
 
 
@@ -241,8 +243,12 @@ def printed(claim: Claim, paper: Paper) -> str:
     return f"{first - second:+.2f} ({first:g} against {second:g})"
 
 
-def _verdicts(claim: Claim, by_recipe: Mapping[str, Mapping[str | None, Result]]) -> list[Verdict]:
-    """A verdict for each recipe; `by_recipe`: the results of each of the claim's rows by recipe."""
+def _verdicts(claim: Claim, by_recipe: Mapping[str, Mapping[str | None, Result]], full: float | None) -> list[Verdict]:
+    """A verdict for each recipe.
+
+    Args:
+        by_recipe: the results of each of the claim's rows by recipe. full: car IoU of full supervision, in percent.
+    """
     recipes = list(dict.fromkeys(recipe for ours in by_recipe.values() for recipe in ours if recipe)) or [None]
     verdicts = []
     for recipe in recipes:
@@ -251,10 +257,21 @@ def _verdicts(claim: Claim, by_recipe: Mapping[str, Mapping[str | None, Result]]
             missing = ", ".join(row for row, ours in by_recipe.items() if not {recipe, None} & set(ours))
             asked = f"Trainings of {missing}: `python -m stages.study finals` makes them."
             verdicts.append(Verdict(recipe, UNDECIDED, claim.check.rows, None, asked))
+            continue
+        names = [result.row for result in chosen]
+        left = [_alive(result, full) for result in chosen] if claim.learned and full else chosen
+        if dead := [result.row for result in left if not result.runs]:
+            asked = f"Trainings of {', '.join(dead)} that do not collapse, as all did."
+            verdicts.append(Verdict(recipe, UNDECIDED, names, None, asked))
         else:
-            word, found, decide = judge(claim.check, chosen)
-            verdicts.append(Verdict(recipe, word, [result.row for result in chosen], found, decide))
+            word, found, decide = judge(claim.check, left)
+            verdicts.append(Verdict(recipe, word, names, found, decide))
     return verdicts
+
+
+def _alive(result: Result, full: float) -> Result:
+    """The trainings of a row that did not collapse."""
+    return Result(result.row, tuple(run for run in result.runs if not collapsed(run, full)))
 
 
 def summary(found: Sequence[Finding]) -> list[str]:

@@ -27,8 +27,16 @@ BY_MEASURE = {
     "auroc": ("auroc", "variance"),
     "early_auroc": ("auroc", "variance"),
     "labels_gain": ("labels", "flips"),
+    "foreground_flipped": ("flips", "labels"),
 }
 """Which curves are the evidence for a measure; the others are judged at the end of training alone."""
+PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "time_ratio": {"seconds": ("seconds",)},
+    "boxes_over_masks": {text: ("rectangularity", key) for key, text in tables.SHAPE_COLUMNS.items()},
+    "auroc": {"AUROC": ("auroc",)},
+    "edge_ratio": {"σ² at edges over the rest": ("edge_ratio",)},
+}
+"""What of a run a measure is made of, beside its IoU: name, and where it lies in the run."""
 
 
 def claim_page(finding: Finding, dataset: str) -> str:
@@ -36,9 +44,10 @@ def claim_page(finding: Finding, dataset: str) -> str:
     title = style.dataset_title(dataset)
     drawn = [effect_picture(finding, dataset)]
     drawn += [
-        curves_picture(verdict, finding.results, BY_MEASURE[finding.claim.check.measure], dataset)
+        curves_picture(row, finding.results, BY_MEASURE[finding.claim.check.measure], dataset)
         for verdict in finding.verdicts
         if finding.claim.check.measure in BY_MEASURE and verdict.effect
+        for row in verdict.rows
     ]
     return pages.render(
         "claim.html",
@@ -93,20 +102,18 @@ def _name(verdict: Verdict) -> str:
 
 
 def curves_picture(
-    verdict: Verdict, results: Mapping[str, Result], curves: Sequence[str], dataset: str
+    row: str, results: Mapping[str, Result], curves: Sequence[str], dataset: str
 ) -> style.Picture | None:
-    """What became of box labels in the verdict's first row: a thin line for each seed, a thick one for their mean."""
-    traces = [run["trace"] for run in results[verdict.rows[0]].runs if run.get("trace")]
+    """What became of a row's box labels: a thin line for each seed, a thick one for their mean; None without labels."""
+    traces = [run["trace"] for run in results[row].runs if run.get("trace")]
     if not traces:
         return None
     with rc_context(style.RULES):
         figure = Figure(figsize=(style.WIDTH, 2.6), layout="constrained")
         for axes, curve in zip(np.atleast_1d(figure.subplots(1, len(curves))), curves, strict=True):
             _draw_curve(axes, traces, curve)
-        figure.suptitle(
-            f"{verdict.rows[0]} · {style.dataset_title(dataset)}", x=0.01, ha="left", fontweight="bold", fontsize=10
-        )
-    return style.Picture(figure, f"Over the training of {verdict.rows[0]}: {', '.join(CURVES[c][0] for c in curves)}.")
+        figure.suptitle(f"{row} · {style.dataset_title(dataset)}", x=0.01, ha="left", fontweight="bold", fontsize=10)
+    return style.Picture(figure, f"Over the training of {row}: {', '.join(CURVES[c][0] for c in curves)}.")
 
 
 def _draw_curve(axes: Axes, traces: Sequence[Mapping], curve: str) -> None:
@@ -135,21 +142,28 @@ def _draw_curve(axes: Axes, traces: Sequence[Mapping], curve: str) -> None:
 
 
 def seeds_table(finding: Finding, dataset: str) -> Table:
-    """IoU of every row that the claim asks about, by seed."""
-    label, results = finding.claim.check.label, finding.results
+    """The measure by seed for each recipe, then what it was made of: numbers of every row that the claim asks about."""
+    check, results = finding.claim.check, finding.results
     rows = list(dict.fromkeys(row for verdict in finding.verdicts for row in verdict.rows if row in results))
-    seeds = sorted({seed for row in rows for seed in results[row].seeds})
-    head = [Cell("Row", "text", header=True), *(Cell(f"seed {seed}", header=True) for seed in seeds)]
+    lines = [
+        (f"{_name(verdict)} recipe" if verdict.recipe else "measured", check.unit, verdict.effect.values)
+        for verdict in finding.verdicts
+        if verdict.effect
+    ]
+    iou = ("mean_iou",) if check.label == "mean" else ("iou", check.label)
+    parts = {f"{'mean' if check.label == 'mean' else check.label} IoU (%)": iou, **PARTS.get(check.measure, {})}
+    lines += [
+        (row, name, by_seed) for row in rows for name, keys in parts.items() if (by_seed := results[row].by_seed(*keys))
+    ]
+    seeds = sorted({seed for _, _, by_seed in lines for seed in by_seed})
+    head = ["", "", *(f"seed {seed}" for seed in seeds), "mean"]
     body, records = [], []
-    for row in rows:
-        iou = results[row].iou(label)
-        by_seed = dict(zip(results[row].seeds, iou.values, strict=True)) if iou else {}
-        cells = [Cell(f"{by_seed[s]:.2f}" if s in by_seed else tables.NONE, "number") for s in seeds]
-        mean = Cell(str(Measured(iou.values)) if iou else tables.NONE, "number")
-        body.append([Cell(row, "text name", header=True), *cells, mean])
-        records += [{"row": row, "seed": seed, "iou": value} for seed, value in by_seed.items()]
-    title = f"The rows, by seed, on {dataset}"
-    caption = (
-        f"{'Mean' if label == 'mean' else label.capitalize()} IoU in percent; last their mean ± standard deviation."
+    for row, name, by_seed in lines:
+        cells = [f"{by_seed[seed]:.2f}" if seed in by_seed else tables.NONE for seed in seeds]
+        numbers = [Cell(text, "number") for text in (*cells, str(Measured(tuple(by_seed.values()))))]
+        body.append([Cell(row, "text name", header=True), Cell(name, "text"), *numbers])
+        records += [{"row": row, "measure": name, "seed": seed, "value": value} for seed, value in by_seed.items()]
+    caption = "The measure, then what the rows were like; last the mean ± standard deviation over seeds."
+    return Table(
+        "seeds", f"By seed, on {dataset}", caption, [[Cell(text, header=True) for text in head]], body, (), records
     )
-    return Table("seeds", title, caption, [[*head, Cell("mean", header=True)]], body, (), records)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from stages import params, paths
 from stages.params import PAPER_IMAGES, Settings, UserError
 from stages.paths import ROOT
-from stages.report import claims, costs, evidence, pages, paper, runner, tables
+from stages.report import claims, costs, evidence, pages, paper, runner, tables, variations
 from stages.report.paper import Paper
 from stages.report.records import Result, finals, read_json, results
 from stages.report.tables import RECIPE_NAMES
@@ -43,7 +43,8 @@ def build(root: Path = ROOT) -> dict[str, str]:
     settings, printed = params.load(root), paper.load(root)
     measured = results(settings, root)
     dataset = settings.params.dataset
-    found = claims.findings(printed, settings, measured, finals(dataset, root))
+    committed = finals(dataset, root)
+    found = claims.findings(printed, settings, measured, committed)
     others = tables.other_rows(printed, settings, measured)
     cost = costs.load(root)
     growth = costs.picture(cost)
@@ -60,6 +61,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         single=all(len(result.runs) == 1 for result in measured.values()),
         tables=[_markup(table) for table in tables.paper_tables(printed, settings, measured)],
         others=_markup(others),
+        variations=_markup(variations.table(settings, committed)),
         flips=_markup(tables.flip_table(settings, measured)),
         shapes=_markup(tables.shape_table(settings, measured)),
         overview=_picture(OVERVIEW, root),

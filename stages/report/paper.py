@@ -75,7 +75,7 @@ MEASURES = {
     "early_auroc": (1, "AUROC of σ² for wrong box pixels, a tenth into the box training"),
     "edge_ratio": (1, "times σ² at the edges of boxes over the rest of them"),
     "labels_gain": (1, "points of IoU that the labels gained"),
-    "foreground_flipped": (1, "% of true foreground flipped when training ends"),
+    "foreground_flipped": (2, "points more of true foreground flipped when training ends"),
 }
 """What a claim can be judged by (see claims.py): the number of rows that it takes, and its unit."""
 
@@ -115,12 +115,17 @@ class Check(Model):
 
 
 class Claim(Model):
-    """One thing that the paper says, and how results are asked about it."""
+    """One thing that the paper says, and how results are asked about it.
+
+    `learned`: it is about networks that learned, so seeds on which one of its rows collapsed (`records.collapsed`) say
+    nothing about it.
+    """
 
     id: str
     says: str
     place: str
     check: Check
+    learned: bool = False
     shown: str = ""
     note: str = ""
 

@@ -77,6 +77,7 @@ def _shown(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+FULL = "bce-2780"
 FLIPPED_FOREGROUND = 30.0  # percent
 
 
@@ -105,15 +106,25 @@ class Result:
 
     def value(self, *keys: str) -> Measured | None:
         """A number that lies at `keys` inside each run; None where a run has none."""
-        values = []
+        values = self.by_seed(*keys)
+        return Measured(tuple(values.values())) if len(values) == len(self.runs) else None
+
+    def by_seed(self, *keys: str) -> dict[int, float]:
+        """The number that lies at `keys` inside each run, by seed; without the runs that have none."""
+        found = {}
         for run in self.runs:
             value: Any = run
             for key in keys:
                 value = value.get(key) if isinstance(value, Mapping) else None
-            if value is None:
-                return None
-            values.append(value)
-        return Measured(tuple(values))
+            if value is not None:
+                found[run["seed"]] = value
+        return found
+
+
+def full_supervision(results: Mapping[str, Result]) -> float | None:
+    """Car IoU of full supervision in percent, its mean over seeds; None where it was not trained."""
+    iou = results[FULL].iou("car") if FULL in results else None
+    return iou.mean if iou else None
 
 
 def results(settings: Settings, root: Path = ROOT) -> dict[str, Result]:

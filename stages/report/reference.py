@@ -16,7 +16,7 @@ from stages import params, style
 from stages.arrays import task_masks
 from stages.params import Settings, UserError
 from stages.paths import ROOT
-from stages.report import bars, claims, overview, paper, records, tables
+from stages.report import bars, claims, overview, paper, records, tables, variations
 from stages.report.claims import Finding
 from stages.report.records import read_arrays
 
@@ -54,7 +54,9 @@ def write(root: Path = ROOT) -> list[Path]:
         judged[style.dataset_title(dataset)] = bars.judge(asked, trained)
         seeds[dataset] = min(len(result.runs) for result in measured.values())
         folders[dataset] = out = root / "reference" / dataset
-        tables.write(tables.paper_tables(printed, settings, measured), out / "tables")
+        varied = variations.table(settings, trained)
+        kept = [*tables.paper_tables(printed, settings, measured), *([varied] if varied else [])]
+        tables.write(kept, out / "tables")
         ledger = claims.markdown(found[dataset], style.dataset_title(dataset))
         (out / "claims.md").write_text(ledger, encoding="utf-8")
         (out / "overview.png").write_bytes(overview.overview(printed, settings, measured).png())
@@ -92,16 +94,16 @@ def ledgers(found: Mapping[str, list[Finding]]) -> str:
 
 
 def _verdict(finding: Finding, recipe: str) -> str:
-    """A finding's word and number for a recipe; rows without a recipe answer for both."""
+    """A finding's word for a recipe, and its number or what is missing; rows without a recipe answer for both."""
     for verdict in finding.verdicts:
         if verdict.recipe in (recipe, None):
-            return f"{verdict.word}: {verdict.effect}" if verdict.effect else verdict.word
+            return f"{verdict.word}: {verdict.effect or verdict.decide}"
     return tables.NONE
 
 
 def tables_of(folder: Path) -> str:
-    """The Markdown of a kept run's Tables 1-3."""
-    return "\n".join((folder / "tables" / f"table{n}.md").read_text(encoding="utf-8") for n in (1, 2, 3))
+    """The Markdown of a dataset's tables."""
+    return (folder / "tables" / "results.md").read_text(encoding="utf-8")
 
 
 def insert(text: str, part: str, content: str) -> str:

@@ -12,14 +12,17 @@ import pandas as pd
 
 from stages.params import Row, Settings, UserError
 from stages.report.paper import Paper
-from stages.report.records import Measured, Result
+from stages.report.records import FLIPPED_FOREGROUND, FULL, Measured, Result, collapsed, full_supervision
 from stages.style import dataset_title
 
 RECIPE_NAMES = {"paper": "literal", "stable": "stable"}
 LABELS = {"mean": "Mean", "background": "BG", "car": "Car", "person": "Person"}
 NONE = "–"
 COLLAPSED = "†"
-COLLAPSED_NOTE = f"{COLLAPSED} collapsed: car IoU below half of what 500 masks reach without any boxes."
+COLLAPSED_NOTE = (
+    f"{COLLAPSED} so many of the trainings collapsed: car IoU under half of full supervision’s ({FULL}), or over "
+    f"{FLIPPED_FOREGROUND:g} % of true foreground flipped in the end."
+)
 
 
 @dataclass(frozen=True)
@@ -155,11 +158,18 @@ def variants(name: str, settings: Settings, results: Mapping[str, Result]) -> di
 
 def spread_note(results: Mapping[str, Result]) -> str:
     """What the numbers of a table are: IoU of how many seeds."""
-    counts = sorted({len(result.runs) for result in results.values()})
-    if counts == [1]:
+    counts = {len(result.runs) for result in results.values()}
+    if counts == {1}:
         return "IoU in percent, one seed each (n = 1), so without error bars."
-    text = " or ".join(map(str, counts))
-    return f"IoU in percent, mean ± standard deviation over n = {text} seeds."
+    if len(counts) > 1:
+        return "IoU in percent, mean ± standard deviation over seeds (in brackets: how many)."
+    return f"IoU in percent, mean ± standard deviation over n = {counts.pop()} seeds."
+
+
+def _shown(value: Measured | None, results: Mapping[str, Result]) -> str:
+    """A number of a table; with its count of seeds where `spread_note` says that these differ."""
+    alike = len({len(result.runs) for result in results.values()}) == 1
+    return NONE if value is None else str(value) if alike else f"{value} ({value.n})"
 
 
 def _one_class(
@@ -167,18 +177,14 @@ def _one_class(
 ) -> tuple[list, list]:
     (label,) = classes
     recipes = list(dict.fromkeys(recipe for line in lines for recipe in line.ours if recipe))
-    columns = max(1, len(recipes))
     title = dataset_title(dataset)
-    first = [Cell("", "text", 3), Cell("paper, Cityscapes", "paper"), Cell(title, "ours", columns)]
-    names = [f"{RECIPE_NAMES[r]} recipe" for r in recipes] or [LABELS[label]]
+    first = [Cell("", "text", 3), Cell("paper, Cityscapes", "paper"), Cell(title, "ours", 1 + len(recipes))]
+    names = [LABELS[label], *(f"{RECIPE_NAMES[recipe]} recipe" for recipe in recipes)]
     second = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell(LABELS[label], "paper")]
     head = [_headers(first), _headers([*second, *(Cell(name) for name in names)])]
     body = []
     for line in lines:
-        if None in line.ours:
-            cells = [Cell(_measured(line.ours[None], label, results), "ours", columns)]
-        else:
-            cells = [Cell(_measured(line.ours.get(recipe), label, results)) for recipe in recipes]
+        cells = [Cell(_measured(line.ours.get(recipe), label, results)) for recipe in (None, *recipes)]
         body.append([*_intro(line), Cell(_printed(paper, line.name, label), "paper"), *cells])
     return head, body
 
@@ -194,8 +200,8 @@ def _classes(
         body.append([*_intro(line), Cell("paper, Cityscapes", "paper text"), *printed])
         for recipe, result in line.ours.items():
             source = f"here, {RECIPE_NAMES[recipe]} recipe" if recipe else "here"
-            source += f" {COLLAPSED}" if collapsed(result, results) else ""
-            cells = [Cell(str(result.iou(label) or NONE)) for label in classes]
+            source += collapse_mark(result, results)
+            cells = [Cell(_shown(result.iou(label), results)) for label in classes]
             body.append([Cell("", "text", 3), Cell(source, "text"), *cells])
     return head, body
 
@@ -216,16 +222,15 @@ def _printed(paper: Paper, name: str, label: str) -> str:
 
 def _measured(result: Result | None, label: str, results: Mapping[str, Result]) -> str:
     if result is None:
-        return NONE
-    value = result.iou(label)
-    return f"{value or NONE}{f' {COLLAPSED}' if collapsed(result, results) else ''}"
+        return ""
+    return _shown(result.iou(label), results) + collapse_mark(result, results)
 
 
-def collapsed(result: Result, results: Mapping[str, Result]) -> bool:
-    """Whether a row's car IoU lies below half of the row of its task that trains on 500 masks alone."""
-    task_row = results.get("ce-500" if "person" in result.runs[0]["iou"] else "bce-500")
-    ours, floor = result.iou("car"), task_row and task_row.iou("car")
-    return bool(ours and floor and ours.mean < floor.mean / 2)
+def collapse_mark(result: Result, results: Mapping[str, Result]) -> str:
+    """How many of a row's trainings collapsed (see `records.collapsed`), as its number shows it; "" for none."""
+    full = full_supervision(results)
+    dead = sum(collapsed(run, full) for run in result.runs) if full else 0
+    return f" {COLLAPSED} {dead} of {len(result.runs)}" if dead else ""
 
 
 def _records(key: str, line: Line, classes: Sequence[str], paper: Paper, dataset: str) -> list[dict[str, object]]:
@@ -275,7 +280,7 @@ def other_rows(paper: Paper, settings: Settings, results: Mapping[str, Result]) 
     for name in names:
         row, values = settings.rows[name], {label: results[name].iou(label) for label in labels}
         intro = [Cell(name, "text name", header=True), *_intro(Line(name, name, row, {}))[1:]]
-        body.append([*intro, *(Cell(str(value or NONE)) for value in values.values())])
+        body.append([*intro, *(Cell(_shown(value, results)) for value in values.values())])
         for label, value in values.items():
             if value:
                 record = {"row": name, "pp": row.pp, "box": row.box, "class": label}

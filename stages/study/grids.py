@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from stages import params, paths, queue
 from stages.arrays import write_json
-from stages.params import Model, Overrides, Settings, UserError, read_model, read_yaml
+from stages.params import Model, Overrides, Row, Settings, UserError, read_model, read_yaml
 from stages.report.bars import Bar
 from stages.report.reference import SHOWN
 
@@ -108,12 +108,20 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
         row = variant.row or (entry if entry in settings.rows else grid.row)
         if row not in settings.rows:
             raise UserError(f"{name}.yaml: runs.{entry}: row is {row}; allowed: {', '.join(settings.order)}")
-        if variant.overrides != Overrides() and not settings.rows[row].bootstraps:
-            raise UserError(f"{name}.yaml: runs.{entry}: overrides change a recipe, and {row} has none")
+        _allowed(settings.rows[row], variant.overrides, f"{name}.yaml: runs.{entry}")
         for seed in variant.seeds or grid.seeds:
             changes = tuple(_changes(variant, row, grid.val_share, dataset, seed))
             found.append(Run(name, dataset, entry, seed, row, changes))
     return sorted(found, key=lambda run: run.seed)  # every variant once, before any of them twice
+
+
+def _allowed(row: Row, overrides: Overrides, where: str) -> None:
+    """Raise a UserError where a row cannot have these overrides besides its own."""
+    both = [chosen.model_dump(exclude_none=True) for chosen in (row.overrides, overrides)]
+    try:
+        Row.model_validate(row.model_dump(exclude_none=True) | {"overrides": both[0] | both[1]})
+    except ValidationError as error:
+        raise UserError(f"{where}: {error.errors()[0]['ctx']['error']}") from None
 
 
 def _changes(variant: Variant, row: str, val_share: float | None, dataset: str, seed: int) -> Iterator[str]:

@@ -33,7 +33,7 @@ from stages.train.device import name as device_name
 from stages.train.model import Predictor, build, flipper_of, normalise
 from stages.train.objectives import Supervision, objective, predict, split_output
 from stages.train.ranks import Ranks, ranks
-from stages.train.recipes import Recipe, recipe_of
+from stages.train.recipes import Recipe, raw_start, recipe_of
 
 LOG_EVERY = 10  # steps between two lines of the history
 CHECKPOINT_SECONDS = 15.0
@@ -91,12 +91,10 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
             f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
             f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
         )
-    start = recipe.first_variance(params.tau) if row.bootstraps else recipe.first_variance()
-    if row.bootstraps and recipe.bound == "tanh" and abs(math.log(start)) >= recipe.smax:
-        raise UserError(
-            f"rows.yaml: {name} starts at a variance of {start:g}; allowed with smax {recipe.smax:g}: "
-            f"between {math.exp(-recipe.smax):.3g} and {math.exp(recipe.smax):.3g}"
-        )
+    try:
+        raw_start(recipe, params.tau if row.bootstraps else None)
+    except ValueError as problem:
+        raise UserError(f"rows.yaml: {name}: the variance cannot start at {problem}") from None
     chosen = {
         "batch_size": params.batch_size,
         "steps": settings.steps,

@@ -83,9 +83,15 @@ RECIPES = {
 
 
 def recipe_of(row: Row) -> Recipe:
-    """The recipe of a row, with its overrides: its own, else `regression` for the L2 rows, else `paper`."""
+    """The recipe of a row, with its overrides: its own, else `regression` for the L2 rows, else `paper`.
+
+    An overridden `start` stands for itself: without a `start_per_tau` beside it, tau has no say in it.
+    """
     recipe = RECIPES[row.recipe or ("regression" if row.loss == "regression" else "paper")]
-    return replace(recipe, **row.overrides.model_dump(exclude_none=True))
+    overrides = row.overrides.model_dump(exclude_none=True)
+    if "start" in overrides:
+        overrides = {"start_per_tau": 0.0} | overrides
+    return replace(recipe, **overrides)
 
 
 def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
@@ -119,7 +125,8 @@ def raw_start(recipe: Recipe, tau: float | None = None) -> float:
     if scale is None:
         return s
     if abs(s) >= abs(scale):
-        raise ValueError(f"start={start:g}: the bound of s keeps |log start| below {abs(scale):g}")
+        highest = f" and below {math.exp(scale):.3g}" if scale > 0 else ""
+        raise ValueError(f"start={start:g}: the bound keeps it above {math.exp(-abs(scale)):.3g}{highest}")
     return scale * math.atanh(s / scale)
 
 

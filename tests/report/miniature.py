@@ -183,6 +183,7 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
         found["trace"] |= {"flipped_right": [0, 20, 95.0 if bad else 5.0], "flipped_wrong": [0, 40.0, 60.0]}
         found["trace"]["target"] = {key: [70.0, 74.0, 5.0 if bad else 80.0] for key in ("precision", "recall", "iou")}
         found["resolutions"] = {"name": row.recipe, "pp_only": 0.0 if bad else 0.3}
+        found["resolutions"] |= {"start": 1.0, "start_per_tau": 0.0 if bad else 0.6}
         found["settings"] = {"tau": 2.5}
     return found
 

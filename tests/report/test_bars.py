@@ -1,6 +1,8 @@
 """What the stable recipe has to reach: verdicts follow from the trainings."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from stages.params import UserError
 from stages.report import bars
@@ -70,8 +72,22 @@ def test_thresholds_are_compared_on_the_seeds_that_all_of_them_have():
     finals = FULL | entry(ROW, 78.0, 80.0, 20.0) | others
     assert bars.thresholds(finals).word == OPEN  # none near 10
     found = bars.thresholds(finals | entry("tau-10", 76.0, 78.5, tau=10.0))
-    assert (found.word, found.numbers) == (MET, "1.75 apart (τ 1: 78.00, τ 2.5: 79.00, τ 10: 77.25; n = 2)")
+    assert (found.word, found.numbers) == (
+        MET,
+        "1.75 [-1.43, 4.93] between τ 2.5 and 10 (τ 1: 78.00, τ 2.5: 79.00, τ 10: 77.25; n = 2)",
+    )
     assert bars.thresholds(finals | entry("tau-10", 76.0, 77.0, tau=10.0)).word == MISSED
+
+
+def test_the_spread_of_full_supervision_has_an_interval_of_its_own():
+    ious = (80.0, 81.0, 83.5, 79.0, 82.0)
+    found = bars.steadiness(entry("bce-2780", *ious, row="bce-2780", recipe=None))
+    sd = np.std(ious, ddof=1)
+    low, high = (sd * np.sqrt(4 / stats.chi2(4).ppf(q)) for q in (0.975, 0.025))
+    assert (found.word, found.numbers) == (MISSED, f"{sd:.2f} [{low:.2f}, {high:.2f}], n = 5")
+    assert bars.steadiness(FULL).word == MET
+    assert bars.steadiness(entry("bce-2780", 80.0, row="bce-2780", recipe=None)).word == OPEN
+    assert bars.steadiness({}).word == OPEN
 
 
 def test_the_projects_bars_ask_about_entries_of_the_finals(project):

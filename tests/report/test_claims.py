@@ -88,11 +88,12 @@ def test_each_measure_by_hand():
     run = {"seed": 0, "iou": {"car": 60.0}, "mean_iou": 50.0, "rectangularity": shape, "auroc": 0.8, "edge_ratio": 1.5}
     run |= {"seconds": 33.0, "device": "cpu", "threads": 2, "trace": trace, "resolutions": {"pp_only": 0.3}}
     other = {"seed": 0, "iou": {"car": 48.0}, "mean_iou": 40.0, "seconds": 30.0, "device": "cpu", "threads": 2}
+    other["trace"] = {"flipped_right": [9.0, 1.5]}
     rows = [Result("a", (run,)), Result("b", (other,))]
     expected = {
         "iou_difference": 12.0, "iou_share": 125.0, "time_ratio": 1.1, "boxes_over_masks": 12.0, "auroc": 0.8,
         "edge_ratio": 1.5, "early_auroc": 0.7, "labels_gain": 9.5,
-        "foreground_flipped": 31.5,
+        "foreground_flipped": 30.0,
     }  # fmt: skip
     assert set(expected) == set(paper.MEASURES) == set(claims.MEASURE)
     for measure, value in expected.items():
@@ -110,10 +111,12 @@ def test_what_no_row_trains_is_judged_by_the_committed_trainings_alone(inputs):
         )
         return Result(name, tuple(runs))
 
-    tau_1 = "bootstrap-500-2280-tau-1"
+    tau_1, tau_10 = "bootstrap-500-2280-tau-1", "bootstrap-500-2280-tau-10"
     trained = [
         final(tau_1, "paper", 60.0, 61.0, 62.0),
+        final(tau_10, "paper", 10.0, 10.0, 10.0),
         final(f"{tau_1}-stable", "stable", 5.0, 6.0, 7.0),
+        final(f"{tau_10}-stable", "stable", 2.0, 2.0, 2.0),
         final(f"{tau_1}.5-stable", "stable", 90.0, 91.0, 92.0),  # another threshold
     ]
     finals = {result.row: result for result in trained}
@@ -122,8 +125,8 @@ def test_what_no_row_trains_is_judged_by_the_committed_trainings_alone(inputs):
     assert asked.committed
     assert asked.results is finals
     assert [(v.recipe, v.word, v.effect.mean) for v in asked.verdicts] == [
-        ("paper", REPRODUCED, 61.0),
-        ("stable", NOT_REPRODUCED, 6.0),
+        ("paper", REPRODUCED, 51.0),
+        ("stable", NOT_REPRODUCED, 4.0),
     ]
     missing = found["more-samples"].verdicts[0]
     assert missing.word == UNDECIDED
@@ -131,10 +134,40 @@ def test_what_no_row_trains_is_judged_by_the_committed_trainings_alone(inputs):
     assert not found["near-full"].committed
 
 
-def test_times_of_different_machines_are_not_compared():
+@pytest.mark.parametrize(
+    ("key", "value"), [("device", "y"), ("threads", 1), ("processes", 2), ("precision", "bfloat16")]
+)
+def test_times_of_unlike_trainings_are_not_compared(key, value):
     check = Check(measure="time_ratio", rows=["a", "b"], below=1.1)
-    slow, fast = result("a", 1.0, seconds=9.0, device="x"), result("b", 1.0, seconds=1.0, device="y")
+    how = {"device": "x", "threads": 2, "processes": 1, "precision": "float32"}
+    slow, fast = result("a", 1.0, seconds=9.0, **how), result("b", 1.0, seconds=1.0, **(how | {key: value}))
     assert claims.judge(check, [slow, fast])[:2] == (UNDECIDED, None)
+    assert claims.effect(check, [slow, result("b", 1.0, seconds=3.0, **how)]).mean == 3.0
+
+
+def test_what_a_claim_says_of_networks_that_learned_is_not_asked_of_a_collapse(inputs):
+    printed, settings, results = inputs
+    few, some = "bootstrap-200-2580-stable", "bootstrap-500-2280-stable"
+
+    def row(name: str, ious: tuple, flipped: tuple) -> Result:
+        runs = [
+            {"seed": seed, "recipe": "stable", "iou": {"car": iou}, "trace": {"flipped_right": [lost]}}
+            for seed, (iou, lost) in enumerate(zip(ious, flipped, strict=True))
+        ]
+        return Result(name, tuple(runs))
+
+    def asked(of_few: Result, name: str = "few-masks") -> claims.Verdict:
+        trained = results | {few: of_few, some: row(some, (60.0, 61.0, 62.0), (5.0, 5.0, 5.0))}
+        found = {finding.claim.id: finding for finding in claims.findings(printed, settings, trained, {})}
+        return found[name].verdicts[1]
+
+    one_dead = asked(row(few, (59.0, 3.0, 63.0), (5.0, 99.0, 5.0)))
+    assert one_dead.effect.values == {0: -1.0, 2: 1.0}
+    all_dead = asked(row(few, (3.0, 61.0, 3.0), (5.0, 31.0, 5.0)))
+    assert (all_dead.word, all_dead.effect) == (UNDECIDED, None)
+    assert all_dead.decide == f"Trainings of {few} that do not collapse, as all did."
+    # A claim that bootstrapping wins is answered by a collapse as well.
+    assert not next(claim for claim in printed.claims if claim.id == "bootstrapping-beats-masks").learned
 
 
 @pytest.mark.parametrize("untimed", [0, 1])

@@ -72,8 +72,35 @@ def test_curves_show_every_seed_and_their_mean(seeded, found):
     settings = params.load(seeded)
     results = records.results(settings, seeded)
     _, stable = found["labels-improve"].verdicts
-    axes = evidence.curves_picture(stable, results, ("labels", "flips"), "synthetic").figure.axes
+    axes = evidence.curves_picture(stable.rows[0], results, ("labels", "flips"), "synthetic").figure.axes
     assert [axis.get_xlabel() for axis in axes] == ["training step"] * 2
     assert len(axes[0].lines) == 3 + 1 + 1  # seeds, mean, boxes
     assert list(axes[0].lines[3].get_ydata()) == [70.0, 74.0, 80.0]
     assert len(axes[1].lines) == 2 * (3 + 1)
+
+
+def test_the_table_has_the_measure_by_seed_and_what_it_was_made_of(found):
+    finding = found["hundred-masks-rectangles"]
+    table = evidence.seeds_table(finding, "somewhere")
+    lines = {(line[0].text, line[1].text): [cell.text for cell in line[2:]] for line in table.body}
+    unit = finding.claim.check.unit
+    assert ("literal recipe", unit) not in lines  # all collapsed
+    assert lines["stable recipe", unit] == ["20.00", "20.00", "20.00", "20.00 ± 0.00"]
+    row = "bootstrap-100-2680-stable"
+    assert lines[row, "car IoU (%)"] == ["66.00", "67.00", "68.00", "67.00 ± 1.00"]
+    assert lines[row, "IoU with boxes"][0] == "80.00"
+    assert lines[row, "IoU with masks"][0] == "60.00"
+    assert lines[row, "extent"][0] == "0.90"
+    assert [cell.text for cell in table.head[0]] == ["", "", "seed 0", "seed 1", "seed 2", "mean"]
+
+
+def test_a_claim_about_flips_shows_the_flips_of_both_of_its_rows(seeded, found):
+    settings, printed = params.load(seeded), paper.load(seeded)
+    claim = next(claim for claim in printed.claims if claim.id == "small-tau-collapses")
+    results = records.results(settings, seeded)
+    rows = ["bootstrap-500-2280", "bootstrap-500-2280-stable"]
+    word, effect, _ = claims.judge(claim.check, [results[row] for row in rows])
+    finding = claims.Finding(claim, "", [claims.Verdict("paper", word, rows, effect)], results)
+    assert effect.mean == 90.0
+    page = evidence.claim_page(finding, "synthetic")
+    assert re.findall(r'alt="Over the training of ([\w-]+):', page) == rows

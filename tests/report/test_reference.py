@@ -43,12 +43,35 @@ def test_everything_is_written_beside_the_trainings_and_into_the_readme(finals: 
     assert readme.endswith("after\n")
     assert "stale" not in readme
     assert (folder / "tables" / "table2.md").read_text() in readme
+    assert "variations.md" not in names
     assert "mean ± standard deviation over n = 2 seeds" in readme
     (line,) = (line for line in readme.splitlines() if line.startswith("| Bootstrapping beats the masks alone |"))
     literal, stable = line.split("|")[3:5]
     assert literal.strip().startswith("not reproduced: ")
     assert stable.strip().startswith("reproduced: ")
     assert "| No training of the recipe collapses, of at least 30 | undecided: 0 of " in readme
+
+
+def test_trainings_with_another_threshold_stand_beside_their_row(finals: Path):
+    folder = finals / "reference" / "finals" / "synthetic"
+    for seed in (0, 1):
+        run = json.loads((folder / f"bootstrap-500-2280-{seed}.json").read_text())
+        run |= {"variant": "bootstrap-500-2280-tau-10", "settings": {"tau": 10.0}, "iou": {"car": 63.0 + seed}}
+        run["trace"]["flipped_right"] = [0.0, 12.0 + seed]
+        (folder / f"bootstrap-500-2280-tau-10-{seed}.json").write_text(json.dumps(run))
+    (written,) = reference.write(finals)
+    table = (written / "tables" / "variations.md").read_text()
+    assert table in (finals / "README.md").read_text()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| b")]
+    literal, tau_10, stable = lines
+    assert literal[:4] == ["bootstrap-500-2280", "literal", "2.5", "1"]
+    assert literal[5] == "4.75 ± 0.71 (2) † 2 of 2"
+    # Car IoU of the miniature: masks alone 63.6, plain 54.43, regression 68.04, full 71.9; one point more with seed 1.
+    assert tau_10 == [
+        "bootstrap-500-2280", "literal", "10", "1", "–", "63.50 ± 0.71 (2)", "12.5", "-0.6 [-0.6, -0.6]",
+        "+8.6 [8.6, 8.6]", "-5.0 [-5.0, -5.0]", "87.7 [86.6, 88.8]",
+    ]  # fmt: skip
+    assert stable[1:4] == ["stable", "2.5", "1.5"]
 
 
 def test_writing_again_changes_nothing(finals: Path):

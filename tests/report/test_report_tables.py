@@ -33,13 +33,39 @@ def test_table_2_has_both_recipes_side_by_side(made):
     bootstrap = lines(made["table2"])[4:]
     for line, (row, number) in zip(bootstrap, list(TABLE_2.items())[4:], strict=True):
         mark = "*" if row == "bootstrap-100-2680" else ""
-        assert line[3:] == [f"{number:g}{mark}", f"{miniature.COLLAPSED_IOU} †", f"{number - miniature.OFFSET:.2f}"]
+        assert line[3:] == [
+            f"{number:g}{mark}",
+            "",
+            f"{miniature.COLLAPSED_IOU} † 1 of 1",
+            f"{number - miniature.OFFSET:.2f}",
+        ]
     assert any(note.startswith("†") for note in made["table2"].notes)
     assert any(note.startswith("(*)") for note in made["table2"].notes)
 
 
-def test_rows_without_a_recipe_fill_both_recipe_columns(made):
-    assert [line[-1].span for line in made["table2"].body[:4]] == [2, 2, 2, 2]
+def test_rows_without_a_recipe_have_a_column_of_their_own(made):
+    assert [cell.text for cell in made["table2"].head[1]][-3:] == ["Car", "literal recipe", "stable recipe"]
+    plain = [line[-3:] for line in lines(made["table2"])[:4]]
+    assert plain == [[f"{number - miniature.OFFSET:.2f}", "", ""] for number in list(TABLE_2.values())[:4]]
+
+
+@pytest.mark.parametrize(
+    ("ious", "flipped", "mark"),
+    [
+        ((60.0, 59.0), (5.0, 30.0), ""),
+        ((60.0, 29.9), (5.0, 5.0), " † 1 of 2"),
+        ((60.0, 61.0), (45.0, 31.0), " † 2 of 2"),
+    ],
+)
+def test_a_number_says_how_many_of_its_trainings_collapsed_by_iou_or_by_flips(ious, flipped, mark):
+    runs = [
+        {"seed": seed, "iou": {"car": iou}, "trace": {"flipped_right": [0.0, lost]}}
+        for seed, (iou, lost) in enumerate(zip(ious, flipped, strict=True))
+    ]
+    full = records.Result("bce-2780", ({"seed": 0, "iou": {"car": 60.0}},))
+    ours = records.Result("bootstrap-500-2280", tuple(runs))
+    assert tables.collapse_mark(ours, {"bce-2780": full}) == mark
+    assert tables.collapse_mark(ours, {}) == ""
 
 
 def test_table_3_has_the_papers_numbers_above_each_recipe(made):
@@ -47,7 +73,7 @@ def test_table_3_has_the_papers_numbers_above_each_recipe(made):
     printed = [cells for (_, source), cells in found.items() if source == "paper, Cityscapes"]
     assert [f"{x:g}" for x in TABLE_3["ce-bootstrap-500-2280"]] in printed
     sources = [line[-5].text for line in made["table3"].body]
-    assert sources[-3:] == ["paper, Cityscapes", "here, literal recipe †", "here, stable recipe"]
+    assert sources[-3:] == ["paper, Cityscapes", "here, literal recipe † 1 of 1", "here, stable recipe"]
     assert lines(made["table3"])[-1][-2:] == ["67.05", "38.20"]
 
 
@@ -82,6 +108,15 @@ def test_several_seeds_give_mean_and_sample_deviation(tmp_path: Path):
     table = tables.paper_table("table1", paper.load(root), settings, results)
     assert lines(table)[0][-1] == "72.90 ± 1.00"  # 71.9, 72.9, 73.9
     assert "n = 3" in table.caption
+
+
+def test_counts_of_seeds_that_differ_are_shown_with_each_number(inputs):
+    printed, settings, results = inputs
+    runs = results["bce-500"].runs
+    more = results | {"bce-500": records.Result("bce-500", (*runs, {**runs[0], "seed": 1}))}
+    table = tables.paper_table("table1", printed, settings, more)
+    assert [line[-1] for line in lines(table)][:2] == ["71.90 (1)", "63.60 ± 0.00 (2)"]
+    assert "in brackets: how many" in table.caption
 
 
 def test_rows_that_the_paper_does_not_print_are_listed_apart(inputs):

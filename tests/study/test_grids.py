@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from stages import params
 from stages.params import UserError
 from stages.paths import ROOT
 from stages.study import grids
-from stages.train.recipes import RECIPES, recipe_of
+from stages.train.recipes import RECIPES, Recipe, recipe_of
 
 
 @pytest.fixture
@@ -57,6 +57,43 @@ def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
         assert run.target == f"evaluate@{run.row}-0"
         recipe = recipe_of(settings.rows[run.row])
         assert recipe.smax is None or recipe.bound != "tanh" or settings.params.tau < 2.718**recipe.smax
+
+
+NEUTRAL = asdict(Recipe("", bound="finite"))  # what a result says nothing of, because it is older
+UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target", "prior"}}
+
+
+@pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
+@pytest.mark.parametrize("grid", grids.GRIDS)
+def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset):
+    asked = 0
+    for name, run in runs_of(root, grid, dataset).items():
+        fresh = root / name
+        fresh.mkdir()
+        for file in ("params.yaml", "rows.yaml", "datasets.yaml"):
+            shutil.copy(root / file, fresh / file)
+        settings = settings_of(fresh, run)
+        row, train = settings.rows[run.row], settings.profile.train
+        recipe = asdict(recipe_of(row))
+        for unread in ("name", *UNREAD.get(row.loss, ()), *(["smax"] if recipe["bound"] != "tanh" else [])):
+            del recipe[unread]
+        expected = {
+            "tau": settings.params.tau, "samples": settings.params.samples, "temperature": settings.params.temperature,
+            "steps": settings.steps, "learning_rate": settings.learning_rate(row), "schedule": train.schedule,
+            "width": train.width, "weight_decay": train.weight_decay, "batch_size": settings.params.batch_size,
+            "size": list(settings.profile.boxes.size),
+        }  # fmt: skip
+        for file in (ROOT / "reference" / grid / dataset).glob(f"{name}-[0-9].json"):
+            kept = json.loads(file.read_text())
+            assert kept["row"] == run.row, file
+            assert {key: kept["settings"].get(key, value) for key, value in expected.items()} == expected, file
+            if row.bootstraps:
+                assert {key: (NEUTRAL | kept["resolutions"])[key] for key in recipe} == recipe, file
+            assert kept["counts"]["pp"] / kept["counts"]["train"] == pytest.approx(
+                row.pp / params.PAPER_IMAGES, abs=0.01
+            )
+            asked += 1
+    assert asked > 40
 
 
 def test_the_ablation_never_sees_the_evaluation_split_and_the_finals_change_no_data(root):
@@ -122,8 +159,9 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
         (
             "row: bootstrap-500-2280-stable",
             "row: bce-500",
-            "runs.base: overrides change a recipe, and bce-500 has none",
+            "runs.base: overrides change a recipe, so they are for bootstrap and ce_bootstrap alone",
         ),
+        ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
         ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
         ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, camvid, cityscapes"),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),

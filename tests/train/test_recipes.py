@@ -129,5 +129,5 @@ def test_a_network_starts_at_a_share_of_its_tau():
 
 def test_the_first_output_of_a_network_has_the_start_as_its_variance_everywhere():
     row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides={"start": 4.0})
-    _, log_variance = split_output(build(row, 0.25)(torch.randn(2, 3, 16, 32)), row, recipe_of(row))
+    _, log_variance = split_output(build(row, 0.25, tau=2.5)(torch.randn(2, 3, 16, 32)), row, recipe_of(row))
     torch.testing.assert_close(log_variance.exp(), torch.full_like(log_variance, 4.0))

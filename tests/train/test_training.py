@@ -181,6 +181,14 @@ def test_a_users_mistakes_get_one_line(project, settings):
     large = params.Settings(settings.params.model_copy(update={"tau": 25.0}), settings.profile, {"bounded": row}, [])
     with pytest.raises(params.UserError, match="tau is 25"):
         loop.train(large, "bounded", 0, project)
+    for bound, said in (
+        ({"bound": "floor", "start_per_tau": 0.1}, "start=0.1: the bound keeps it above 0.135"),
+        ({"bound": "tanh", "smax": 1.0, "start": 3.0}, "start=3: the bound keeps it above 0.368 and below 2.72"),
+    ):
+        low = row.model_copy(update={"overrides": params.Overrides(**bound)})
+        small = params.Settings(settings.params.model_copy(update={"tau": 1.0}), settings.profile, {"low": low}, [])
+        with pytest.raises(params.UserError, match=f"rows.yaml: low: the variance cannot start at {said}"):
+            loop.train(small, "low", 0, project)
     with pytest.raises(params.UserError, match="no such file"):
         load(paths.train("bce-500", 7, project), torch.device("cpu"))
     if torch.cuda.device_count() < 8:

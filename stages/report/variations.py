@@ -1,0 +1,121 @@
+"""Other thresholds, starts of the variance and samples: what the committed trainings of finals.yaml say of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stages.params import Settings
+from stages.report.claims import effect
+from stages.report.paper import Check
+from stages.report.records import Measured, Result
+from stages.report.tables import COLLAPSED, COLLAPSED_NOTE, NONE, RECIPE_NAMES, Cell, Table, collapse_mark
+from stages.style import dataset_title
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The rows that a bootstrapping row is compared with, and by which IoU. None: its task has no such row."""
+
+    label: str
+    masks: str
+    mixed: str
+    regression: str | None
+    full: str
+
+
+BESIDE = {
+    "bootstrap-500-2280": Beside("car", "bce-500", "bce-500-2280", "regression-500-2280", "bce-2780"),
+    "ce-bootstrap-500-2280": Beside("mean", "ce-500", "ce-500-2280", None, "ce-2780"),
+}
+"""The rows of which finals.yaml has variations, without their recipe."""
+HEAD = (
+    "Row",
+    "recipe",
+    "τ",
+    "first σ²",
+    "T",
+    "IoU",
+    "objects lost",
+    "over the masks alone",
+    "over plain loss",
+    "over regression",
+    "% of full",
+)
+
+
+def table(settings: Settings, finals: Mapping[str, Result]) -> Table | None:
+    """Each variation beside the rows that it varies, a line each; None where there is none."""
+    dataset = settings.params.dataset
+    chosen = _variations(finals)
+    if all(name in settings.rows for name, _ in chosen):
+        return None
+    body, records = [], []
+    for name, base in chosen:
+        line = _line(finals[name], BESIDE[base], finals)
+        body.append([Cell(base, "text name", header=True), *(Cell(text, "number") for text in line.values())])
+        records.append({"dataset": dataset, "entry": name, "row": base, **line})
+    head = [Cell(name, "text" if name in ("Row", "recipe") else "ours", header=True) for name in HEAD]
+    caption = (
+        "Trainings of finals.yaml, judged once on the evaluation split. IoU of cars, or the mean over three classes, "
+        "in percent, mean ± standard deviation (in brackets: how many seeds). Objects lost: share of the rightly "
+        "labelled box pixels that are flipped in the end. Then points of IoU over other rows (the masks alone; plain "
+        "BCE or CE on the same labels; in-box regression), and the share of full supervision, paired by seed, with "
+        "95 % intervals."
+    )
+    title = f"Other thresholds, starts and samples on {dataset_title(dataset)}"
+    notes = [COLLAPSED_NOTE] if any(COLLAPSED in cell.text for line in body for cell in line) else []
+    return Table("variations", title, caption, [head], body, notes, records)
+
+
+def _variations(finals: Mapping[str, Result]) -> list[tuple[str, str]]:
+    """(entry, its row without the recipe) of varied rows and their variations, by row, recipe and what is varied."""
+    first = {name: result.runs[0] for name, result in finals.items()}
+    bases = {name: run["row"].removesuffix(f"-{run['recipe']}") for name, run in first.items()}
+    varied = [name for name in finals if bases[name] in BESIDE]
+    varied.sort(key=lambda name: (list(BESIDE).index(bases[name]), *_order(first[name])))
+    return [(name, bases[name]) for name in varied]
+
+
+def _order(run: Mapping) -> tuple:
+    return run["recipe"], run["settings"].get("samples", 0), run["settings"]["tau"], -_start(run)
+
+
+def _start(run: Mapping) -> float:
+    """sigma^2 at the first step, in logit^2."""
+    recipe = run["resolutions"]
+    return recipe["start_per_tau"] * run["settings"]["tau"] if recipe["start_per_tau"] else recipe["start"]
+
+
+def _line(ours: Result, beside: Beside, finals: Mapping[str, Result]) -> dict[str, str]:
+    """The line's texts by column, without the first."""
+    run = ours.runs[0]
+    iou, lost = ours.iou(beside.label), _lost(ours)
+    others = (beside.masks, beside.mixed, beside.regression)
+    texts = [
+        RECIPE_NAMES[run["recipe"]],
+        f"{run['settings']['tau']:g}",
+        f"{_start(run):.2g}",
+        str(run["settings"].get("samples", NONE)),
+        f"{iou} ({iou.n}){collapse_mark(ours, finals)}" if iou else NONE,
+        f"{lost.mean:.1f}" if lost else NONE,
+        *(_compared("iou_difference", ours, name, beside, finals) for name in others),
+        _compared("iou_share", ours, beside.full, beside, finals),
+    ]
+    return dict(zip(HEAD[1:], texts, strict=True))
+
+
+def _lost(ours: Result) -> Measured | None:
+    flipped = [run["trace"]["flipped_right"][-1] for run in ours.runs if (run.get("trace") or {}).get("flipped_right")]
+    return Measured(tuple(flipped)) if flipped else None
+
+
+def _compared(measure: str, ours: Result, name: str | None, beside: Beside, finals: Mapping[str, Result]) -> str:
+    """Mean and interval of a paired measure with another row; a dash where there is none."""
+    if name not in finals:
+        return NONE
+    check = Check(measure=measure, rows=[ours.row, name], label=beside.label, above=0)
+    found = effect(check, [ours, finals[name]])
+    if found is None:
+        return NONE
+    sign = "+" if measure == "iou_difference" else ""
+    mean = f"{found.mean:{sign}.1f}"
+    return mean if found.low is None else f"{mean} [{found.low:.1f}, {found.high:.1f}]"
