@@ -8,6 +8,7 @@ import importlib.util
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -43,14 +44,14 @@ def main() -> None:
     """Read the command line, time, print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="256x128", help="width x height; the files have twice that (default 256x128)")
-    parser.add_argument("--batch", type=int, default=8, help="images per step (default 8)")
+    parser.add_argument("--batch", type=_count, default=8, help="images per step (default 8)")
     parser.add_argument("--width", type=float, default=1.0, help="of the network; 1 is the paper's (default)")
     parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of rows.yaml")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
-    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    parser.add_argument("--threads", type=_count, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, default=4, help="of the public recipe's loader (default 4, its own)")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=3, help="of each side in a round")
+    parser.add_argument("--rounds", type=_count, default=7)
+    parser.add_argument("--steps", type=_count, default=3, help="of each side in a round")
     parser.add_argument("--public", type=Path, metavar="PATH", help="a clone of erfnet_pytorch: times its network too")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -76,11 +77,14 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
     settings = _settings(arguments, size)
     if unknown := [row for row in arguments.rows if row not in settings.rows]:
         raise UserError(f"--rows {unknown[0]}: no such row; rows.yaml has {', '.join(settings.order)}")
-    networks: dict[str, nn.Module] = {PUBLIC: ERFNet(3, arguments.width)}
+    device = resolve(arguments.device)
+    try:
+        networks: dict[str, nn.Module] = {PUBLIC: ERFNet(3, arguments.width)}
+    except ValueError as problem:
+        raise UserError(f"--width: {problem}") from None
     if arguments.public:
         networks[THEIRS] = _their_network(arguments.public)
     keep_freed_memory()
-    device = resolve(arguments.device)
     download(settings.profile, "synthetic", paths.scenes("synthetic", folder), {})
     scenes, packed = paths.scenes("synthetic", folder), paths.packed("synthetic", folder)
     pack(settings.profile.boxes, 0, "synthetic", paths.manifest("synthetic", folder), packed)
@@ -90,7 +94,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
     }
     opened = arrays.open_packed(packed)
     sides |= {row: ours(settings, row, opened, device) for row in arguments.rows}
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     return in_turn(sides, arguments.rounds, arguments.steps, synchronise=wait)
 
 
@@ -139,6 +143,12 @@ def _settings(arguments: argparse.Namespace, size: tuple[int, int]) -> Settings:
         params=settings.params.model_copy(update=chosen),
         profile=profile.model_copy(update=changed),
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}; allowed: a whole number from 1")
+    return int(text)
 
 
 def _size(text: str) -> tuple[int, int]:

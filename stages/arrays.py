@@ -196,9 +196,13 @@ def read_npz(file: Path, remedy: str) -> dict[str, np.ndarray]:
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Write a JSON file with sorted keys, the same bytes for the same value; a linked file is replaced, not changed."""
-    file.unlink(missing_ok=True)
-    file.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    """Write a JSON file with sorted keys, the same bytes for the same value; a linked file is replaced, not changed.
+
+    A kill at any moment leaves the old file or the new one, never a part.
+    """
+    unfinished = file.with_name(f".{file.name}.partial")
+    unfinished.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    unfinished.replace(file)
 
 
 def _share(count: int, images: int) -> int:

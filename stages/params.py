@@ -22,6 +22,7 @@ from stages.paths import ROOT
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 NAME_ALLOWED = "a-z and 0-9, in parts joined by -"
+DEVICES = r"(auto|cpu|cuda(:\d+)?)"
 PAPER_IMAGES = 2780
 """Size of the paper's training pool; a row's counts are shares of it."""
 
@@ -83,7 +84,7 @@ class Params(Model):
         description="a number above 0, at most 1, or auto"
     )
     steps: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(description="a whole number from 1 up, or auto")
-    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
+    device: str = Field(pattern=f"^{DEVICES}$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
     processes: int = whole(1)
 
 

@@ -73,3 +73,9 @@ def reports(root: Path = ROOT) -> Path:
 def checkpoints(root: Path = ROOT) -> Path:
     """Where interrupted trainings wait to be resumed: outside of DVC's outs, shared by queued runs (`$DVC_ROOT`)."""
     return Path(os.environ.get("DVC_ROOT") or root) / ".checkpoints"
+
+
+def fresh(file: Path) -> Path:
+    """`file`, to be written: what was there is deleted, since DVC may have put a link into its cache there."""
+    file.unlink(missing_ok=True)
+    return file

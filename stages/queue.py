@@ -3,12 +3,13 @@
 An experiment's outs lie in DVC's cache when it has ended, so a later `dvc repro` of the same stages finds them there.
 """
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +44,36 @@ def check(settings: Settings, jobs: int) -> None:
     """Refuse what does not go with several trainings at a time, on machines with several GPUs each on one of its own.
 
     Raises:
-        UserError: jobs above 1 with several processes for each training, or with a certain device for all of them.
+        UserError: jobs below 1; jobs above 1 with several processes for each training, or a certain device for all.
     """
+    if jobs < 1:
+        raise UserError(f"--jobs {jobs}: allowed: a whole number from 1")
     chosen = settings.params
     if jobs > 1 and (chosen.processes > 1 or ":" in chosen.device):
         raise UserError(
             f"params.yaml: processes is {chosen.processes} and device is {chosen.device}; "
             f"allowed with {jobs} trainings at a time: processes 1, and device auto, cpu or cuda"
         )
+
+
+def fingerprint(*parts: Iterable[Path] | str) -> str:
+    """Eight hexadecimal digits of texts and of files' contents: in a task's name, they say what state it was made of.
+
+    So an interrupted queue goes on, and what was trained in another state is no answer.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        for piece in [part.encode()] if isinstance(part, str) else [file.read_bytes() for file in sorted(part)]:
+            digest.update(hashlib.sha256(piece).digest())
+    return digest.hexdigest()[:8]
+
+
+def forget(root: Path, start: str, known: Iterable[str]) -> None:
+    """Take tasks whose names begin with `start`, but for the known ones and those that run, out of the queue."""
+    states, _ = look(root)
+    stale = [name for name in states if name.startswith(start) and name not in set(known)]
+    if idle := [name for name in stale if states[name] != "Running"]:
+        ask(root, "queue", "remove", *idle)
 
 
 def work(root: Path, tasks: Sequence[Task], jobs: int, ended: Callable[[Task, int], None]) -> None:

@@ -6,7 +6,6 @@ DVC's cache.
 
 import argparse
 import contextlib
-import hashlib
 import json
 import re
 import sys
@@ -57,14 +56,15 @@ def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
     Raises:
         UserError: one failed, the others have ended.
     """
-    _forget(root)
+    state = queue.fingerprint([*root.glob("*.yaml"), *root.glob("stages/**/*.py")])
     changed = set(json.loads(queue.ask(root, "status", "--json")))
     tasks = [
-        queue.Task(f"{_prefix(root)}-{row}-{seed}", f"evaluate@{row}-{seed}")
+        queue.Task(f"rows-{state}-{row}-{seed}", f"evaluate@{row}-{seed}")
         for row in settings.order
         for seed in settings.params.seeds
         if changed & {f"evaluate@{row}-{seed}", f"train-{settings.rows[row].trains.replace('_', '-')}@{row}-{seed}"}
     ]
+    queue.forget(root, "rows-", [task.name for task in tasks])
     succeeded = []
 
     def ended(task: queue.Task, left: int) -> None:
@@ -76,25 +76,6 @@ def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
     finally:
         if succeeded:
             queue.ask(root, "exp", "remove", *succeeded)
-
-
-def _forget(root: Path) -> None:
-    """Take earlier states' tasks out of the queue, but for those that run."""
-    states, _ = queue.look(root)
-    stale = [name for name in states if name.startswith("rows-") and not name.startswith(_prefix(root))]
-    if idle := [name for name in stale if states[name] != "Running"]:
-        queue.ask(root, "queue", "remove", *idle)
-
-
-def _prefix(root: Path) -> str:
-    """What the names of tasks start with: a hash of the settings, the pipeline and the code.
-
-    So an interrupted queue goes on, and that of another state is no answer.
-    """
-    digest = hashlib.sha256()
-    for file in sorted([*root.glob("*.yaml"), *root.glob("stages/**/*.py")]):
-        digest.update(file.read_bytes())
-    return f"rows-{digest.hexdigest()[:8]}"
 
 
 def reproduce(root: Path, *targets: str) -> int:

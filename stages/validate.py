@@ -15,7 +15,7 @@ def main() -> None:
     params.load()
     out = paths.valid()
     out.parent.mkdir(exist_ok=True)
-    out.write_text("params.yaml, rows.yaml and datasets.yaml are valid.\n", encoding="utf-8")
+    paths.fresh(out).write_text("params.yaml, rows.yaml and datasets.yaml are valid.\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

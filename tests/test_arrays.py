@@ -226,3 +226,22 @@ def test_tiny_datasets_give_each_pool_an_image_or_say_that_they_cannot(tmp_path)
     assert (len(pp), len(box)) == (1, 1)
     with pytest.raises(UserError, match="1 training images are too few to give box images"):
         pools(open_packed(make(tmp_path / "one", train=1)), mixed)
+
+
+def test_a_json_file_replaces_a_link_and_leaves_nothing_else(tmp_path):
+    cached, file = tmp_path / "cached", tmp_path / "run.json"
+    cached.write_text("{}")
+    cached.chmod(0o444)
+    file.hardlink_to(cached)
+    write_json(file, {"b": 1, "a": [1.5]})
+    assert json.loads(file.read_text()) == {"a": [1.5], "b": 1}
+    assert cached.read_text() == "{}"
+    assert {path.name for path in tmp_path.iterdir()} == {"cached", "run.json"}
+
+
+def test_a_json_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    file = tmp_path / "run.json"
+    write_json(file, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(file, {"a": object()})
+    assert json.loads(file.read_text()) == {"a": 1}

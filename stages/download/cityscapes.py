@@ -30,7 +30,11 @@ def find(folder: Path, environ: Mapping[str, str] = os.environ) -> Source:
             photograph lacks its labels.
     """
     root = places.users("CITYSCAPES_DATASET", environ, NEEDED)
-    return source(root or fetch(places.kept(folder, environ) / "original"), PUBLISHED)
+    if root is None:
+        place = places.kept(folder, environ) / "original"
+        with places.alone(place):
+            root = fetch(place)
+    return source(root, PUBLISHED)
 
 
 def source(root: Path, published: dict[str, int] | None) -> Source:

@@ -1,8 +1,11 @@
 """Where downloads from elsewhere lie, and how a user's own copy is named."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from stages.params import UserError
 
@@ -11,6 +14,14 @@ def kept(folder: Path, environ: Mapping[str, str]) -> Path:
     """`folder` (data/<dataset>), in the main repository where DVC runs a queued copy: downloads outlive the copy."""
     main = environ.get("DVC_ROOT")
     return Path(main).resolve() / "data" / folder.name if main else folder.resolve()
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Hold `place` while something is fetched into it: queued copies of the project share it (see `kept`)."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.with_name(f"{place.name}.lock")):
+        yield
 
 
 def users(

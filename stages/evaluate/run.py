@@ -39,6 +39,5 @@ def evaluate_run(settings: Settings, row: str, seed: int, root: Path = paths.ROO
     )
     out = paths.evaluate(row, seed, root)
     write_json(out / "metrics.json", metrics)
-    (out / "pictures.npz").unlink(missing_ok=True)  # it may be a link into DVC's cache
-    np.savez_compressed(out / "pictures.npz", **pictures)
+    np.savez_compressed(paths.fresh(out / "pictures.npz"), **pictures)
     return metrics

@@ -33,10 +33,10 @@ def report_notebook(name: str, root: Path) -> None:
         raise UserError(f"notebooks/{name}.ipynb shows {len(shown)} pictures; a figure's notebook shows one")
     reports = paths.reports(root)
     reports.mkdir(exist_ok=True)
-    nbformat.write(notebook, reports / f"{name}.ipynb")
-    (reports / f"{name}.html").write_text(_page(name, notebook, settings, root), encoding="utf-8")
+    nbformat.write(notebook, paths.fresh(reports / f"{name}.ipynb"))
+    paths.fresh(reports / f"{name}.html").write_text(_page(name, notebook, settings, root), encoding="utf-8")
     if name != "collapse":
-        (reports / f"{name}.png").write_bytes(shown[0][0])
+        paths.fresh(reports / f"{name}.png").write_bytes(shown[0][0])
 
 
 def _parameters(name: str, settings: Settings) -> dict[str, object]:
@@ -68,7 +68,7 @@ def main() -> None:
         built = index.build(paths.ROOT)
         (paths.reports() / "claims").mkdir(parents=True, exist_ok=True)
         for file, page in built.items():
-            (paths.reports() / file).write_text(page, encoding="utf-8")
+            paths.fresh(paths.reports() / file).write_text(page, encoding="utf-8")
     else:
         report_notebook(name, paths.ROOT)
 

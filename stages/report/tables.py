@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages import paths
 from stages.params import Row, Settings, UserError
 from stages.report.paper import Paper
 from stages.report.records import FLIPPED_FOREGROUND, FULL, Measured, Result, collapsed, full_supervision
@@ -363,6 +364,7 @@ def write(tables: Sequence[Table], folder: Path) -> None:
     """Write each table as <key>.csv and <key>.md, and all of them as results.md, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for table in tables:
-        (folder / f"{table.key}.csv").write_text(table.csv(), encoding="utf-8")
-        (folder / f"{table.key}.md").write_text(table.markdown(), encoding="utf-8")
-    (folder / "results.md").write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+        paths.fresh(folder / f"{table.key}.csv").write_text(table.csv(), encoding="utf-8")
+        paths.fresh(folder / f"{table.key}.md").write_text(table.markdown(), encoding="utf-8")
+    whole = "\n".join(table.markdown() for table in tables)
+    paths.fresh(folder / "results.md").write_text(whole, encoding="utf-8")

@@ -22,6 +22,7 @@ from stages.report.bars import Bar
 from stages.report.reference import SHOWN
 
 GRIDS = ("ablation", "finals")
+ROOMS = ("download", "boxes", "train", "evaluate")
 
 
 class Variant(Model):
@@ -64,11 +65,14 @@ class Run:
     row: str
     changes: tuple[str, ...]
     """DVC's `--set-param` values."""
+    state: str
+    """Of the settings and the code that it is trained with."""
 
     @property
     def experiment(self) -> str:
         """Its name in DVC."""
-        return f"{self.grid}-{self.dataset}-{self.variant}-{self.seed}".replace(".", "_")
+        what = queue.fingerprint(self.state, *self.changes)
+        return f"{self.grid}-{self.dataset}-{self.variant}-{self.seed}-{what}".replace(".", "_")
 
     @property
     def target(self) -> str:
@@ -96,6 +100,7 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
         UserError: the grid's file is missing or broken; no such dataset, row, or no override of that row.
     """
     grid, datasets = load(name, root), read_yaml(root / "datasets.yaml")["profiles"]
+    state = queue.fingerprint(_decides(root))
     if dataset not in datasets:
         raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
     found = []
@@ -111,8 +116,14 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
         _allowed(settings.rows[row], variant.overrides, f"{name}.yaml: runs.{entry}")
         for seed in variant.seeds or grid.seeds:
             changes = tuple(_changes(variant, row, grid.val_share, dataset, seed))
-            found.append(Run(name, dataset, entry, seed, row, changes))
+            found.append(Run(name, dataset, entry, seed, row, changes, state))
     return sorted(found, key=lambda run: run.seed)  # every variant once, before any of them twice
+
+
+def _decides(root: Path) -> list[Path]:
+    """The files that say what a training and its evaluation are."""
+    settings = [root / f"{name}.yaml" for name in ("params", "rows", "datasets")]
+    return settings + [file for room in ROOMS for file in (root / "stages" / room).glob("*.py")]
 
 
 def _allowed(row: Row, overrides: Overrides, where: str) -> None:
@@ -165,6 +176,8 @@ def study(root: Path, chosen: list[Run], jobs: int) -> None:
     Raises:
         UserError: a run failed, the others are kept; or dvc's workers have ended before the queue.
     """
+    for run in _left(root, chosen):
+        commit(root, run)
     missing = {run.experiment: run for run in chosen if not run.file(root).exists()}
     print(f"{len(chosen) - len(missing)} of {len(chosen)} runs are there", flush=True)
 
@@ -173,6 +186,9 @@ def study(root: Path, chosen: list[Run], jobs: int) -> None:
         print(f"{task.name}: kept, {left} to go", flush=True)
 
     tasks = [queue.Task(name, run.target, run.changes) for name, run in missing.items()]
+    if tasks:
+        first = chosen[0]
+        queue.forget(root, f"{first.grid}-{first.dataset}-", [run.experiment for run in chosen])
     queue.work(root, tasks, jobs, ended)
 
 
@@ -190,16 +206,33 @@ def keep(root: Path, run: Run) -> None:
     result |= metrics
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, result)
-    kept = [str(file)]
     if run.grid == "finals" and run.variant in SHOWN and run.seed == 0:
-        kept.append(str(file.with_suffix(".npz")))
-        np.savez_compressed(
-            kept[-1], **_labels(files, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
-        )
-    subprocess.run(["git", "add", "--", *kept], cwd=root, check=True)
+        labels = _labels(files, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
+        np.savez_compressed(file.with_suffix(".npz"), **labels)
+    write_json(file, result)  # last: a run with this file counts as done
+    commit(root, run)
+
+
+def commit(root: Path, run: Run) -> None:
+    """Commit the result of a run.
+
+    Raises:
+        UserError: git refuses, and has said why on stderr.
+    """
+    kept = [str(file) for file in (run.file(root), run.file(root).with_suffix(".npz")) if file.exists()]
     message = f"{run.grid.capitalize()} on {run.dataset}: {run.variant}, seed {run.seed}"
-    subprocess.run(["git", "commit", "--quiet", "-m", message, "--", *kept], cwd=root, check=True)
+    for command in (["add"], ["commit", "--quiet", "-m", message]):
+        done = subprocess.run(["git", *command, "--", *kept], cwd=root, check=False)
+        if done.returncode:
+            raise UserError(f"git {command[0]} of {kept[0]} failed; run this again once git takes it")
+
+
+def _left(root: Path, chosen: Sequence[Run]) -> list[Run]:
+    """Runs whose result was written but not committed, since the study was cut off in between."""
+    asked = ["git", "status", "--porcelain", "--untracked-files=all", "--", "reference"]
+    said = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    new = {line[3:] for line in said if line[:2] in ("??", "A ")}
+    return [run for run in chosen if str(run.file(root).relative_to(root)) in new]
 
 
 def _labels(files: Any, pictures: str, split: str) -> dict[str, np.ndarray]:

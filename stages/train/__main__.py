@@ -7,8 +7,10 @@ import argparse
 import os
 import sys
 
+from stages import paths
+from stages.arrays import open_packed, pools
 from stages.params import load, run
-from stages.train.loop import train
+from stages.train.loop import check, describe, train
 
 
 def main() -> None:
@@ -18,6 +20,10 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load()
     if settings.params.processes > 1 and "WORLD_SIZE" not in os.environ:
+        # What a user may have got wrong is said here, in a line: torchrun puts its own traceback after each process's.
+        check(settings, arguments.row, arguments.seed)
+        packed = open_packed(paths.packed(settings.params.dataset))
+        describe(settings, arguments.row, arguments.seed, packed, *pools(packed, settings.rows[arguments.row]))
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.params.processes}"]
         os.execv(sys.executable, [sys.executable, *torchrun, "-m", "stages.train", *sys.argv[1:]])
     train(settings, arguments.row, arguments.seed)

@@ -90,29 +90,43 @@ class Batches:
     def __init__(self, packed: Packed, row: Row, pp: np.ndarray, drawn: Plan, device: torch.device, mine=slice(None)):
         """`mine`: which draws of a batch this process takes."""
         split = packed.train
-        self._plan = Plan(drawn.image[:, mine], drawn.pixel_perfect[:, mine], drawn.mirrored[:, mine])
+        image, pixel_perfect = drawn.image[:, mine], drawn.pixel_perfect[:, mine]
         self._classes = len(row.classes)
         maps = [split.images, split.targets(row.task), split.indices(row.task).view(np.int16)]
         held = _fits(sum(x.nbytes for x in maps) + split.masks[0].nbytes * len(pp), device)
         self._home = device if held else torch.device("cpu")
         self._images, self._box_targets, self._box_numbers = (_tensor(x).to(self._home) for x in maps)
         self._masks = torch.from_numpy(split.masks[pp]).to(device) if held else _tensor(split.masks)
-        self._place = np.full(len(split.images), -1, np.int64)
-        self._place[pp] = np.arange(len(pp)) if held else pp
+        place = np.full(len(split.images), -1, np.int64)
+        place[pp] = np.arange(len(pp)) if held else pp
+        # The whole plan lies where it is used, with the pixel-perfect draws as places in a list of all steps': copying
+        # a step's part of it, or finding these by flags, would make the host wait for the GPU.
+        step, clean = np.nonzero(pixel_perfect)
+        self._first = np.searchsorted(step, np.arange(len(image) + 1))
+        self._clean, self._mask = (
+            torch.from_numpy(clean).to(device),
+            torch.from_numpy(place[image[step, clean]]).to(self._home),
+        )
+        self._image = torch.from_numpy(np.ascontiguousarray(image)).to(self._home)
+        self._pixel_perfect, self._mirrored = (
+            torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (pixel_perfect, drawn.mirrored[:, mine])
+        )
         self._device = device
 
     def __len__(self) -> int:
-        return len(self._plan.image)
+        return len(self._image)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Supervision]:
         """Images (N, H, W, 3) uint8 and labels of a step, counted from 0."""
-        image, pp = self._plan.image[step], self._plan.pixel_perfect[step]
-        drawn = torch.from_numpy(image).to(self._home)
-        masks = self._masks[torch.from_numpy(self._place[image[pp]]).to(self._home)]
-        arrays = (self._images[drawn], self._box_targets[drawn], self._box_numbers[drawn], masks)
+        drawn, mine = self._image[step], slice(self._first[step], self._first[step + 1])
+        arrays = (
+            self._images[drawn],
+            self._box_targets[drawn],
+            self._box_numbers[drawn],
+            self._masks[self._mask[mine]],
+        )
         images, target, box, masks = (x.to(self._device) for x in arrays)
-        pixel_perfect, mirrored = (torch.from_numpy(x).to(self._device) for x in (pp, self._plan.mirrored[step]))
-        clean = torch.from_numpy(np.flatnonzero(pp)).to(self._device)  # places, as flags would wait for the GPU
+        pixel_perfect, mirrored, clean = self._pixel_perfect[step], self._mirrored[step], self._clean[mine]
         target[clean] = masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)  # as `arrays.task_masks`
         box[clean] = 0
         images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))

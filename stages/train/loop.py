@@ -37,6 +37,8 @@ from stages.train.recipes import Recipe, raw_start, recipe_of
 
 LOG_EVERY = 10  # steps between two lines of the history
 CHECKPOINT_SECONDS = 15.0
+MADE = ("history.jsonl", "weights.pt", "samples.npz", "trace.npz")
+"""What a training leaves beside run.json."""
 
 
 def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> Path:
@@ -48,10 +50,7 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
         UserError: an unknown row, a seed out of range, a tau that the recipe cannot reach, packed arrays that are
             missing or broken, a loss that is no longer finite.
     """
-    if name not in settings.rows:
-        raise UserError(f"--row {name}: no such row; rows.yaml has {', '.join(settings.order)}")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
+    check(settings, name, seed)
     row = settings.rows[name]
     packed = open_packed(paths.packed(settings.params.dataset, root))
     pp, box = pools(packed, row)
@@ -70,15 +69,32 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
             return out
         record = provenance(root, packed, device, these.world)
         out.mkdir(parents=True, exist_ok=True)
+        for (
+            made
+        ) in MADE:  # before what describes them, or an interrupted run would leave an earlier one's under its name
+            (out / made).unlink(missing_ok=True)
         write_json(out / "run.json", run)
         write_json(paths.record(name, seed, root), record)
-        key = hashlib.sha256(json.dumps([run, record["code"], record["data"], device.type]).encode()).hexdigest()
+        how = [record[key] for key in ("code", "data", "precision")]
+        key = hashlib.sha256(json.dumps([run, *how, device.type]).encode()).hexdigest()
         with checkpoint(paths.checkpoints(root) / f"{name}-{seed}-{key[:16]}") as saved:
             trainer = Trainer(packed, row, run, pp, box, device, saved, these)
             trainer.fit(f"{name} seed {seed}")
             trainer.write(out)
             write_json(paths.record(name, seed, root), record | trainer.timing())
     return out
+
+
+def check(settings: Settings, name: str, seed: int) -> None:
+    """Refuse a row that rows.yaml lacks and a seed out of range.
+
+    Raises:
+        UserError: either.
+    """
+    if name not in settings.rows:
+        raise UserError(f"--row {name}: no such row; rows.yaml has {', '.join(settings.order)}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
 
 
 def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.ndarray, box: np.ndarray) -> dict:
@@ -236,9 +252,7 @@ class Trainer:
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
 
     def write(self, out: Path) -> None:
-        """Write history.jsonl, weights.pt, samples.npz and trace.npz; a linked file is replaced, not changed."""
-        for name in ("history.jsonl", "weights.pt", "samples.npz", "trace.npz"):
-            (out / name).unlink(missing_ok=True)
+        """Write what MADE names into a folder that has none of it."""
         (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
         torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, out / "weights.pt")
         np.savez_compressed(out / "samples.npz", **self.samples.arrays())

@@ -103,7 +103,7 @@ def objective(
         parts = {name: value.sum() / valid for name, value in maps.items()}
         terms = {name: value.detach() for name, value in parts.items()}
         if flipped is not None:
-            terms["flipped"] = flipped.detach().sum() / total(valid.new_tensor(flipped.numel())).clamp(min=1)
+            terms["flipped"] = flipped.detach().sum() / total(torch.full_like(valid, flipped.numel())).clamp(min=1)
         return Loss(torch.stack(list(parts.values())).sum(), terms)
 
     return compute

@@ -106,12 +106,23 @@ def test_every_side_is_timed_beside_the_public_recipe(tmp_path, monkeypatch):
     assert lines[2].split()[-1] == "1.00"  # the plain loss over itself
 
 
+@pytest.mark.parametrize("option", ["--batch", "--threads", "--rounds", "--steps"])
+def test_a_count_below_one_is_a_line_of_usage(option, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train_step", option, "0"])
+    with pytest.raises(SystemExit) as stopped:
+        train_step.main()
+    assert stopped.value.code == 2
+    assert f"argument {option}: 0; allowed: a whole number from 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"size": "30x16"}, "--size 30x16: allowed: "),
         ({"size": "large"}, "--size large: allowed: "),
         ({"rows": ["bce-1"]}, "--rows bce-1: no such row"),
+        ({"width": 0.3}, "--width: width=0.3: 16 * width must be"),
+        ({"device": "gpu"}, "device is gpu; allowed: auto, cpu, cuda"),
         ({"public": "nowhere"}, "--public nowhere: "),
     ],
 )

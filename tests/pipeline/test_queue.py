@@ -47,6 +47,12 @@ def test_a_training_that_fails_is_named_and_the_others_end(small, quick):
     assert not ran(small.dvc("repro", "evaluate@bootstrap-500-2280-0").stdout)
 
 
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_a_number_of_trainings_that_is_none_is_refused(jobs):
+    with pytest.raises(UserError, match=rf"^--jobs {jobs}: allowed: a whole number from 1$"):
+        queue.check(params.load(), jobs)
+
+
 @pytest.mark.parametrize("changed", [{"processes": 2}, {"device": "cuda:1"}])
 def test_several_trainings_at_a_time_leave_the_devices_to_the_queue(changed):
     settings = params.load()
@@ -76,6 +82,27 @@ def test_the_queues_state_is_read_by_name(monkeypatch):
     assert states["rows-12345678-bce-2780-0"] == "Queued"
     assert states["finals-camvid-bce-500-0"] == "Failed"
     assert workers == 3
+
+
+def test_tasks_of_another_state_leave_the_queue_unless_they_run(monkeypatch):
+    asked = []
+    monkeypatch.setattr(queue, "ask", lambda _, *words: asked.append(words) or STATUS)
+    queue.forget(Path(), "rows-", ["rows-99999999-bce-500-0"])
+    assert asked[1:] == [("queue", "remove", "rows-12345678-bce-2780-0")]
+    asked.clear()
+    queue.forget(Path(), "rows-", ["rows-12345678-bce-2780-0"])
+    assert asked == [("queue", "status")]
+
+
+def test_a_fingerprint_follows_every_file_and_text(tmp_path):
+    files = [tmp_path / "a", tmp_path / "b"]
+    for file in files:
+        file.write_text(file.name)
+    before = queue.fingerprint(files, "tau=1.0")
+    assert queue.fingerprint(reversed(files), "tau=1.0") == before
+    assert queue.fingerprint(files, "tau=2.0") != before
+    files[1].write_text("c")
+    assert queue.fingerprint(files, "tau=1.0") != before
 
 
 def test_workers_that_vanish_are_told_in_one_line(monkeypatch):

@@ -140,6 +140,18 @@ def test_tables_are_written_for_people_and_machines(inputs, tmp_path: Path):
     }
 
 
+def test_writing_tables_again_changes_no_file_that_dvc_has_linked(inputs, tmp_path: Path):
+    written = tables.paper_tables(*inputs)
+    cached = tmp_path / "cached"
+    cached.write_text("an earlier table")
+    (tmp_path / "out").mkdir()
+    for name in ("table1.csv", "table1.md", "results.md"):
+        (tmp_path / "out" / name).hardlink_to(cached)
+    tables.write(written, tmp_path / "out")
+    assert cached.read_text() == "an earlier table"
+    assert (tmp_path / "out" / "table1.md").read_text() == written[0].markdown()
+
+
 def test_a_row_of_the_paper_that_is_gone_is_named(inputs):
     paper, settings, results = inputs
     fewer = replace(settings, rows={name: row for name, row in settings.rows.items() if name != "bce-500"})

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -194,6 +195,60 @@ def test_a_part_of_the_grid_can_be_chosen(root):
 def test_an_unknown_dataset_is_refused_before_anything_is_queued(root):
     with pytest.raises(UserError, match=r"^dataset camvit: no such profile .* allowed: synthetic, camvid, cityscapes$"):
         grids.runs(params.load(root), "ablation", "camvit", root)
+
+
+def test_an_experiments_name_follows_what_it_is_trained_with(root):
+    def names() -> dict[str, str]:
+        return {name: run.experiment for name, run in runs_of(root).items()}
+
+    before = names()
+    text = (root / "ablation.yaml").read_text()
+    (root / "ablation.yaml").write_text(text.replace("tau-1: {set: {tau: 1.0}", "tau-1: {set: {tau: 1.1}", 1))
+    changed = names()
+    assert [name for name in before if before[name] != changed[name]] == ["tau-1"]
+    (root / "stages" / "train").mkdir(parents=True)
+    (root / "stages" / "train" / "losses.py").write_text("# another loss\n")
+    assert not set(names().values()) & set(changed.values())
+
+
+@pytest.fixture
+def committing(root: Path, monkeypatch) -> Path:
+    """The grid in a git repository, with nothing to run."""
+    for words in (["init", "--quiet"], ["config", "user.name", "a"], ["config", "user.email", "a@example.org"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    monkeypatch.setattr(grids.queue, "work", lambda *_: None)
+    monkeypatch.setattr(grids.queue, "forget", lambda *_: None)
+    return root
+
+
+def git(root: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_result_that_was_written_but_not_committed_is_committed_first(committing):
+    run = runs_of(committing, "finals")["bce-500"]
+    file = run.file(committing)
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    file.with_suffix(".npz").write_bytes(b"")
+    (file.parent / "notes.txt").write_text("the user's own")
+    grids.study(committing, [run], 1)
+    assert git(committing, "log", "--format=%s") == "Finals on camvid: bce-500, seed 0\n"
+    assert git(committing, "show", "--name-only", "--format=").split() == [
+        f"reference/finals/camvid/bce-500-0{kind}" for kind in (".json", ".npz")
+    ]
+    file.write_text('{"edited": true}')
+    grids.study(committing, [run], 1)
+    assert git(committing, "status", "--porcelain", "reference").splitlines()[0] == f" M {file.relative_to(committing)}"
+
+
+def test_a_commit_that_git_refuses_is_one_line(committing):
+    run = runs_of(committing, "finals")["bce-500"]
+    run.file(committing).parent.mkdir(parents=True)
+    run.file(committing).write_text("{}")
+    (committing / ".git" / "index.lock").touch()
+    with pytest.raises(UserError, match=r"^git add of .*bce-500-0.json failed; run this again"):
+        grids.study(committing, [run], 1)
 
 
 @pytest.mark.slow

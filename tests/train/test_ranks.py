@@ -87,13 +87,13 @@ def test_two_processes_have_the_losses_and_gradients_of_one(uneven, tmp_path):
             torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-5 * scale)
 
 
-def train(root: Path, processes: int) -> subprocess.CompletedProcess[str]:
+def train(root: Path, processes: int, row: str = "bootstrap-500-2280-stable") -> subprocess.CompletedProcess[str]:
     """As the pipeline does it, with `processes` in params.yaml."""
     text = (root / "params.yaml").read_text()
     assert "processes: 1 " in text
     (root / "params.yaml").write_text(text.replace("processes: 1 ", f"processes: {processes} "))
     (root / "dvc.yaml").touch()  # makes it a project
-    command = [sys.executable, "-m", "stages.train", "--row", "bootstrap-500-2280-stable", "--seed", "0"]
+    command = [sys.executable, "-m", "stages.train", "--row", row, "--seed", "0"]
     environ = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environ, timeout=300)
 
@@ -135,6 +135,13 @@ def test_more_processes_than_images_in_a_batch_are_refused(project, monkeypatch)
     done = train(project, 2)
     assert done.returncode == 1
     assert done.stderr == "error: params.yaml: processes is 2; allowed: at most batch_size, 1\n"
+
+
+def test_a_mistake_is_one_line_before_processes_start(project):
+    done = train(project, 2, row="bce-501")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --row bce-501: no such row; ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_more_processes_than_images_are_refused_under_torchrun_as_well(project, monkeypatch):

@@ -107,6 +107,22 @@ def test_a_killed_run_goes_on_and_ends_bit_by_bit_where_an_unbroken_one_ends(
     assert json.loads(paths.record(name, 0, project).read_text())["resumed"] == 1
 
 
+def test_a_training_that_is_cut_off_leaves_nothing_of_an_earlier_one_under_its_name(project, settings, monkeypatch):
+    out = loop.train(settings, "bootstrap-500-2280", 0, project)
+    file = project / "params.yaml"
+    file.write_text(file.read_text().replace("tau: 2.5", "tau: 2.0"))
+
+    def die(self, *batch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.Trainer, "advance", die)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(params.load(project), "bootstrap-500-2280", 0, project)
+    assert {path.name for path in out.iterdir()} == {"run.json"}
+    with pytest.raises(params.UserError, match="weights.pt"):
+        load(out, torch.device("cpu"))
+
+
 def test_another_tau_does_not_resume_a_checkpoint(project, settings, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     advance = loop.Trainer.advance
