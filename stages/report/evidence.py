@@ -1,6 +1,7 @@
 """A page for each claim: the verdict, the measure by seed, what the labels went through, and the rows' numbers."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
@@ -9,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages import style
-from stages.report import pages, tables
+from stages.params import Settings
+from stages.paths import ROOT
+from stages.report import pages, pictures, tables
 from stages.report.claims import Finding, Verdict
 from stages.report.records import Measured, Result
 from stages.report.tables import Cell, Table
@@ -39,10 +42,14 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """What of a run a measure is made of, beside its IoU: name, and where it lies in the run."""
 
 
-def claim_page(finding: Finding, dataset: str) -> str:
+def claim_page(finding: Finding, settings: Settings, root: Path = ROOT) -> str:
     """The HTML page of one claim, self-contained but for its links to the report's other pages."""
+    dataset = settings.params.dataset
     title = style.dataset_title(dataset)
     drawn = [effect_picture(finding, dataset)]
+    if finding.claim.check.measure == "boxes_over_masks":  # shapes are for the eye
+        rows = list(dict.fromkeys(row for verdict in finding.verdicts for row in verdict.rows))
+        drawn.append(pictures.outputs(rows, settings.rows[rows[0]].task, dataset, settings.params.seeds[0], root))
     drawn += [
         curves_picture(row, finding.results, BY_MEASURE[finding.claim.check.measure], dataset)
         for verdict in finding.verdicts

@@ -76,7 +76,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         growth=(pages.data_uri(growth.png()), growth.alt, costs.said(cost)),
         rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
     )
-    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, dataset) for f in found}
+    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, settings, root) for f in found}
     return {"index.html": page} | evidences
 
 

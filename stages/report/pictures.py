@@ -176,6 +176,35 @@ def read_metrics(row: str, dataset: str, seed: int, root: Path = ROOT) -> Mappin
     return metrics
 
 
+@rc_context(style.RULES)
+def outputs(rows: Sequence[str], task: str, dataset: str, seed: int, root: Path = ROOT) -> Picture:
+    """Validation pictures with their masks and boxes, beside what rows of one task make of them."""
+    kept = {}
+    for row in rows:
+        file = paths.evaluate(row, seed, root) / "pictures.npz"
+        kept[row] = read_arrays(file, ("indices", "output"), f"evaluate@{row}-{seed}", root)
+    packed, indices = open_packed(paths.packed(dataset, root)).val, next(iter(kept.values()))["indices"]
+    samples = [_sample(packed, i, task) for i in indices]
+    chosen = _choose(samples, count=3)
+    sheet = Sheet(
+        ["input", "true mask", "box target", *rows],
+        [""] * len(chosen),
+        _aspect(samples[0]),
+        heading=f"Outputs on validation pictures · {style.dataset_title(dataset)}",
+        subtitle=[f"Final weights, seed {seed}. Cars are blue, people red, void is grey."],
+    )
+    for line, k in enumerate(chosen):
+        style.draw(sheet.panel(line, 0), samples[k].image)
+        labels = [samples[k].mask, samples[k].target, *(arrays["output"][k] for arrays in kept.values())]
+        for column, shown in enumerate(labels, start=1):
+            style.draw(sheet.panel(line, column), style.class_picture(shown))
+    alt = (
+        f"{len(chosen)} validation pictures on {style.dataset_title(dataset)}: input, true mask, box target, and the "
+        f"output of {' and of '.join(rows)}."
+    )
+    return Picture(sheet.figure, alt)
+
+
 # ---- Figures 5 and 6 -------------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,9 @@ FEW_ROWS = [
     "regression-0-2780",
     "bootstrap-500-2280",
     "bootstrap-500-2280-stable",
+    "bootstrap-100-2680",
+    "bootstrap-100-2680-stable",
+    "ce-500-2280",
     "ce-bootstrap-500-2280",
     "ce-bootstrap-500-2280-stable",
 ]

@@ -49,7 +49,13 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
             run["settings"] = {"tau": 2.5, "steps": STEPS[-1]}
             write_json(root / "reference" / "ablation" / dataset / f"{variant}-0.json", run)
     write_json(root / "reference" / "cost.json", measured_cost())
-    for name in ("regression-0-2780", "regression-all-500-2280"):
+    for name in (
+        "regression-0-2780",
+        "regression-all-500-2280",
+        "bootstrap-100-2680",
+        "bootstrap-100-2680-stable",
+        "ce-500-2280",
+    ):
         write_validation_run(root, name)
     for name in ("bootstrap-500-2280", "ce-bootstrap-500-2280"):
         write_training_run(root, name, collapsed=True)
@@ -189,8 +195,9 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
 
 
 def write_validation_run(root: Path, name: str) -> None:
-    """evaluate/ of a run with uncertainty, whose output is its boxes and whose variance is high inside of them."""
-    targets = arrays.open_packed(paths.packed("synthetic", root)).val.targets("car")[:K]
+    """evaluate/ of a run whose output is its boxes, with a variance that is high inside of them."""
+    task = params.load(root).rows[name].task
+    targets = arrays.open_packed(paths.packed("synthetic", root)).val.targets(task)[:K]
     variance = (0.2 + 1.5 * targets[:, None]).astype(np.float16)
     folder = write_metrics(root, name)
     np.savez(folder / "pictures.npz", indices=np.arange(K), mean=variance, variance=variance, output=targets)

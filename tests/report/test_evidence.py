@@ -102,5 +102,17 @@ def test_a_claim_about_flips_shows_the_flips_of_both_of_its_rows(seeded, found):
     word, effect, _ = claims.judge(claim.check, [results[row] for row in rows])
     finding = claims.Finding(claim, "", [claims.Verdict("paper", word, rows, effect)], results)
     assert effect.mean == 90.0
-    page = evidence.claim_page(finding, "synthetic")
+    page = evidence.claim_page(finding, settings, seeded)
     assert re.findall(r'alt="Over the training of ([\w-]+):', page) == rows
+
+
+def test_claims_about_shapes_show_the_outputs_of_their_rows(built):
+    shown = {
+        name: re.findall(r'alt="3 validation pictures on [^"]*the output of ([^"]*)\."', page)
+        for name, page in built.items()
+    }
+    assert {name: said for name, said in shown.items() if said} == {
+        "claims/boxes-rectangles.html": ["regression-0-2780"],
+        "claims/hundred-masks-rectangles.html": ["bootstrap-100-2680 and of bootstrap-100-2680-stable"],
+        "claims/several-mixing-rectangles.html": ["ce-500-2280"],
+    }
