@@ -17,7 +17,6 @@ from stages.report.tables import NONE, Cell, Table
 from stages.style import Picture
 
 FULL, BASELINES = "full", ("full", "masks", "mixed")
-STAGE = "collapse"  # reads what this module reads
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class Variant:
     Attributes:
         place: of the entry in ablation.yaml. full: car IoU of full supervision on the dataset, in percent, trained for
             as many steps; None where there is none.
-        foreground, background, auroc: percent over seeds; None where nothing can flip.
+        foreground, background: flipped box pixels in percent, auroc: of the variance for wrong labels, in [0, 1], over
+            seeds; None where nothing can flip.
         collapsed: how many of the trainings did, see `records.collapsed`.
     """
 
@@ -52,7 +52,7 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
     for folder in sorted((root / "reference" / "ablation").glob("*/")):
         runs: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
         for file in sorted(folder.glob("*.json")):
-            run = read_json(file, STAGE, root)
+            run = read_json(file, None, root)
             runs.setdefault(run["variant"], []).append(run)
         if any(runs.values()):
             if not runs[FULL]:
@@ -108,8 +108,8 @@ def table(dataset: str, variants: Mapping[str, Variant]) -> Table:
         f"ablation-{dataset}",
         f"The ablation on {style.dataset_title(dataset)}",
         "Trained on four fifths of the training images, judged on the last fifth; ablation.yaml says what each variant "
-        "changes. Percent, mean ± standard deviation over n seeds; of full: of full supervision with as many steps. "
-        "Flipped: of the box pixels, when training ends; "
+        "changes. Percent (AUROC: from 0 to 1), mean ± standard deviation over n seeds; of full: of full supervision "
+        "with as many steps. Flipped: of the box pixels, when training ends; "
         "collapsed: car IoU under half of full supervision’s, or over 30 % of true foreground flipped.",
         [[Cell(name, "text" if name == "Variant" else "ours", header=True) for name in names]],
         body,

@@ -40,8 +40,8 @@ class Measured:
         return f"{self.mean:.2f}" if self.sd is None else f"{self.mean:.2f} ± {self.sd:.2f}"
 
 
-def read_json(path: Path, stage: str, root: Path = ROOT) -> Any:
-    """A JSON file that the DVC stage `stage` writes.
+def read_json(path: Path, stage: str | None, root: Path = ROOT) -> Any:
+    """A JSON file that the DVC stage `stage` writes; None: one that is committed.
 
     Raises:
         UserError: it is missing or is not JSON.
@@ -49,13 +49,14 @@ def read_json(path: Path, stage: str, root: Path = ROOT) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{_shown(path, root)} is missing: `dvc repro {stage}` makes it") from None
+        raise UserError(f"{_shown(path, root)} is missing: {_remedy(path, stage, root)}") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{_shown(path, root)} is not JSON (line {error.lineno}): `dvc repro -f {stage}`") from None
+        again = _remedy(path, stage, root, again=True)
+        raise UserError(f"{_shown(path, root)} is not JSON (line {error.lineno}): {again}") from None
 
 
-def read_arrays(path: Path, keys: Iterable[str], stage: str, root: Path = ROOT) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file that must hold at least `keys`.
+def read_arrays(path: Path, keys: Iterable[str], stage: str | None, root: Path = ROOT) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file that must hold at least `keys`; `stage` as in `read_json`.
 
     Raises:
         UserError: it is missing, damaged, or lacks a key.
@@ -64,13 +65,20 @@ def read_arrays(path: Path, keys: Iterable[str], stage: str, root: Path = ROOT) 
         with np.load(path) as file:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
-        raise UserError(f"{_shown(path, root)} is missing: `dvc repro {stage}` makes it") from None
+        raise UserError(f"{_shown(path, root)} is missing: {_remedy(path, stage, root)}") from None
     except (OSError, ValueError, zipfile.BadZipFile):
-        raise UserError(f"{_shown(path, root)} is damaged: `dvc repro -f {stage}` makes it again") from None
+        raise UserError(f"{_shown(path, root)} is damaged: {_remedy(path, stage, root, again=True)}") from None
     missing = [key for key in keys if key not in arrays]
     if missing:
         raise UserError(f"{_shown(path, root)} lacks {', '.join(missing)}; it holds {', '.join(arrays)}")
     return arrays
+
+
+def _remedy(path: Path, stage: str | None, root: Path, again: bool = False) -> str:
+    """What brings a file back."""
+    if stage is None:
+        return f"`git checkout -- {_shown(path, root)}` brings it back"
+    return f"`dvc repro -f {stage}` makes it again" if again else f"`dvc repro {stage}` makes it"
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -157,6 +165,6 @@ def finals(dataset: str, root: Path = ROOT) -> dict[str, Result]:
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for file in sorted((root / "reference" / "finals" / dataset).glob("*.json")):
-        run = read_json(file, "report", root)
+        run = read_json(file, None, root)
         found.setdefault(run["variant"], []).append(run)
     return {name: Result(name, tuple(sorted(runs, key=lambda run: run["seed"]))) for name, runs in found.items()}

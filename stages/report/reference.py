@@ -122,12 +122,8 @@ def insert(text: str, part: str, content: str) -> str:
 @rc_context(style.RULES)
 def masks(dataset: str, root: Path = ROOT) -> style.Picture:
     """Validation pictures as labels alone: the true mask, the box target, and the output of five rows."""
-    kept = {
-        row: read_arrays(
-            root / "reference" / "finals" / dataset / f"{row}-0.npz", ("mask", "target", "output"), "report", root
-        )
-        for row in SHOWN
-    }
+    folder = root / "reference" / "finals" / dataset
+    kept = {row: read_arrays(folder / f"{row}-0.npz", ("mask", "target", "output"), None, root) for row in SHOWN}
     masks, targets = (next(iter(kept.values()))[name] for name in ("mask", "target"))
     title = style.dataset_title(dataset)
     sheet = style.Sheet(

@@ -110,5 +110,7 @@ def test_without_trainings_there_is_nothing(root):
 
 def test_a_broken_result_is_one_line(root):
     (root / "reference" / "ablation" / "synthetic" / "full-0.json").write_text("{")
-    with pytest.raises(UserError, match=r"^reference/ablation/synthetic/full-0\.json is not JSON"):
+    with pytest.raises(
+        UserError, match=r"^reference/ablation/synthetic/full-0\.json is not JSON \(line 1\): `git checkout -- "
+    ):
         ablations.load(root)
