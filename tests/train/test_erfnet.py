@@ -33,6 +33,20 @@ def test_a_width_that_gives_no_whole_channels_is_refused(width):
         ERFNet(1, width)
 
 
+@pytest.mark.parametrize("width", [0.25, 0.5, 1.0])
+def test_half_of_the_features_speak_for_an_output_and_half_against_it(width):
+    torch.manual_seed(0)
+    head = ERFNet(3, width).head
+    features = round(16 * width)
+    assert (head.bias == 0).all()
+    torch.testing.assert_close(head.weight.abs(), torch.full_like(head.weight, (2 / features) ** 0.5))
+    assert (head.weight > 0).sum(dim=0).unique().tolist() == [features // 2]
+    orders = {tuple((head.weight[:, output, 0, 0] > 0).tolist()) for output in range(3)}
+    assert len(orders) > 1
+    # so what all features share says nothing of the class
+    torch.testing.assert_close(head(torch.ones(1, features, 2, 2)), torch.zeros(1, 3, 4, 4))
+
+
 def test_training_starts_at_one_variance_everywhere():
     torch.manual_seed(0)
     for row, means, start in [
