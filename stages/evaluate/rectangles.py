@@ -1,7 +1,10 @@
-"""How rectangular a segmentation is: the share of its own bounding box that each connected component fills."""
+"""How rectangular a segmentation is, by connected component: how much of its own bounding box it fills, and whether it
+agrees with the box or with the mask of the object that it shows."""
 
 import numpy as np
 from scipy import ndimage
+
+from stages.arrays import VOID
 
 MIN_AREA = 20  # pixels at training size; specks are left out, since a component of one or two pixels is a rectangle
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -31,3 +34,43 @@ def _extents(mask: np.ndarray, min_area: int) -> np.ndarray:
     box_area = np.array([(y.stop - y.start) * (x.stop - x.start) for y, x in ndimage.find_objects(components)])
     kept = area >= min_area
     return area[kept] / box_area[kept] if kept.any() else np.zeros(0)
+
+
+def agreements(
+    labels: np.ndarray, truth: np.ndarray, targets: np.ndarray, boxes: np.ndarray, min_area: int = MIN_AREA
+) -> np.ndarray:
+    """IoU of each connected component (8 neighbours) of a foreground class with its box, and with the mask in that box.
+
+    A component's box is the one of its class that covers most of its pixels; components outside of all boxes of their
+    class are left out. An output that is the mask has (fill rate, 1), one that fills the box (1, fill rate).
+
+    Args:
+        labels, truth, targets: (N, H, W) integer classes of output, mask and box target; void pixels are 255 in all of
+            them. boxes: (N, H, W), the number of the box that lies at a pixel, 0 outside. min_area: as in `extents`.
+
+    Returns:
+        (M, 2) float64 in [0, 1], in the order of images, classes, scan lines.
+    """
+    found = []
+    for image in zip(labels, truth, targets, boxes, strict=True):
+        for c in np.unique(image[2][(image[2] > 0) & (image[2] != VOID)]):
+            found += _agreements(*(layer == c for layer in image[:3]), image[3], min_area)
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
+def _agreements(
+    output: np.ndarray, mask: np.ndarray, inside: np.ndarray, boxes: np.ndarray, min_area: int
+) -> list[tuple[float, float]]:
+    """Of one class of one image: (H, W) bool, and the numbers of the boxes."""
+    components, count = ndimage.label(output, EIGHT_NEIGHBOURS)
+    found = []
+    for component in (components == number for number in range(1, count + 1)):
+        covering = boxes[component & inside]
+        if component.sum() >= min_area and covering.size:
+            box = inside & (boxes == np.bincount(covering).argmax())
+            found.append((_iou(component, box), _iou(component, box & mask)))
+    return found
+
+
+def _iou(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / (one | other).sum())

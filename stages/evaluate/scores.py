@@ -13,7 +13,7 @@ from stages.arrays import VOID, Packed, Split, pools, task_masks
 from stages.evaluate.box_errors import box_error_rates, box_error_table
 from stages.evaluate.doubts import BINS, auroc, doubt_table, edge_ratio, edge_sums
 from stages.evaluate.pictures import choose_pictures
-from stages.evaluate.rectangles import extents
+from stages.evaluate.rectangles import agreements, extents
 from stages.iou import class_iou, confusion_matrix, mean_iou
 from stages.params import Row
 from stages.train.objectives import UNCERTAIN
@@ -43,7 +43,8 @@ def evaluate(predictor: Predictor, packed: Packed, row: Row, device: torch.devic
             auroc, edge_ratio: of the variance for wrong labels, in [0, 1], and of the variance at the edges of boxes to
                 that in the rest, above 0, see doubts.py; None for rows without variance or boxes.
             rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the foreground classes, of the output
-                with the box targets and with the masks of the validation set; extent, extent_masks and extent_boxes in
+                with the box targets and with the masks of the validation set; component_boxes and component_masks,
+                percent, mean over the output's components, see `agreements`; extent, extent_masks and extent_boxes in
                 (0, 1], mean over the components of the output, of the masks and of the box targets, see `extents`.
         pictures: what evaluate/pictures.npz holds: indices (K,) int64 of validation images, mean (K, C, H, W) and, for
             rows with uncertainty, variance float16 (clipped to its range), output (K, H, W) uint8.
@@ -61,6 +62,7 @@ def _validation(predictor: Predictor, split: Split, row: Row, device: torch.devi
     with_masks = torch.zeros(n_classes, n_classes, dtype=torch.int64, device=device)
     with_boxes = torch.zeros_like(with_masks)
     shapes: dict[str, list[np.ndarray]] = {"extent": [], "extent_masks": [], "extent_boxes": []}
+    pairs = []
     for chosen in _batches(np.arange(len(split.masks))):
         truth = task_masks(split.masks[chosen], n_classes)
         boxes = np.where(truth == VOID, VOID, split.targets(row.task)[chosen])
@@ -71,6 +73,7 @@ def _validation(predictor: Predictor, split: Split, row: Row, device: torch.devi
         judged = np.where(truth == VOID, VOID, output.cpu().numpy())
         for key, labels in zip(shapes, (judged, truth, boxes), strict=True):
             shapes[key].append(extents(labels, n_classes))
+        pairs.append(agreements(judged, truth, boxes, split.indices(row.task)[chosen]))
     scores = {
         "iou": dict(zip(row.classes, class_iou(with_masks), strict=True)),
         "mean_iou": mean_iou(with_masks),
@@ -78,6 +81,8 @@ def _validation(predictor: Predictor, split: Split, row: Row, device: torch.devi
         "n_images": len(split.masks),
     }
     rectangularity = {"iou_with_boxes": _foreground_iou(with_boxes), "iou_with_masks": _foreground_iou(with_masks)}
+    of_components = 100 * np.concatenate(pairs).T
+    rectangularity |= {"component_boxes": _mean(of_components[0]), "component_masks": _mean(of_components[1])}
     return scores, rectangularity | {key: _mean(np.concatenate(values)) for key, values in shapes.items()}
 
 

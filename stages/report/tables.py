@@ -300,6 +300,8 @@ FLIP_COLUMNS = {
 SHAPE_COLUMNS = {
     "iou_with_masks": "IoU with masks",
     "iou_with_boxes": "IoU with boxes",
+    "component_masks": "components with masks",
+    "component_boxes": "components with boxes",
     "extent": "extent",
     "extent_masks": "extent of masks",
     "extent_boxes": "extent of boxes",
@@ -327,8 +329,9 @@ def shape_table(settings: Settings, results: Mapping[str, Result]) -> Table:
     entries = [entry for entry in entries if any(entry[2].values())]
     title = f"How rectangular the output is, on {dataset_title(settings.params.dataset)}"
     caption = (
-        "Validation output against true masks and against boxes drawn around them (IoU in percent), and extent: the "
-        "share of its own bounding box that a segment fills on average, 1 for a rectangle."
+        "Validation output against true masks and against boxes drawn around them: IoU in percent, of all pixels and, "
+        "as a mean, of each component with the mask in its box and with that box. Extent: the share of its own "
+        "bounding box that a component fills on average, 1 for a rectangle."
     )
     columns = {key: text for key, text in SHAPE_COLUMNS.items() if any(values[key] for _, _, values in entries)}
     return _quantities("shapes", title, caption, columns, entries)

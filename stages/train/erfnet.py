@@ -71,8 +71,8 @@ def _balance(head: nn.ConvTranspose2d) -> None:
     """Start every output with half of the features for it and half against it, all of the same weight.
 
     Resolution: the paper gives no initialisation. Features are zero or above (ReLU) and most pixels are background, so
-    the first steps move all weights of an object's output the same way. With torch's start (uniform, at half width up to
-    0.35) it happens that all of them end below zero: objects are then where every feature is zero, and ReLU lets no
+    the first steps move all weights of an object's output the same way. With torch's start (uniform, at half width up
+    to 0.35) it happens that all of them end below zero: objects are then where every feature is zero, and ReLU lets no
     gradient through that could tell them apart. On CamVid, 4 of 16 trainings of plain CE with all or 18 % of the masks
     ended without a single car, as did 2 of the stable recipe; on drawn scenes others began to learn late. With this
     start all of them learn. The size sqrt(2 / features) gives logits the same variance at every width (He et al. 2015).
