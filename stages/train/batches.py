@@ -103,10 +103,8 @@ class Batches:
         # a step's part of it, or finding these by flags, would make the host wait for the GPU.
         step, clean = np.nonzero(pixel_perfect)
         self._first = np.searchsorted(step, np.arange(len(image) + 1))
-        self._clean, self._mask = (
-            torch.from_numpy(clean).to(device),
-            torch.from_numpy(place[image[step, clean]]).to(self._home),
-        )
+        self._clean = torch.from_numpy(clean).to(device)
+        self._mask = torch.from_numpy(place[image[step, clean]]).to(self._home)
         self._image = torch.from_numpy(np.ascontiguousarray(image)).to(self._home)
         self._pixel_perfect, self._mirrored = (
             torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (pixel_perfect, drawn.mirrored[:, mine])
@@ -119,12 +117,8 @@ class Batches:
     def __getitem__(self, step: int) -> tuple[Tensor, Supervision]:
         """Images (N, H, W, 3) uint8 and labels of a step, counted from 0."""
         drawn, mine = self._image[step], slice(self._first[step], self._first[step + 1])
-        arrays = (
-            self._images[drawn],
-            self._box_targets[drawn],
-            self._box_numbers[drawn],
-            self._masks[self._mask[mine]],
-        )
+        masks = self._masks[self._mask[mine]]
+        arrays = (self._images[drawn], self._box_targets[drawn], self._box_numbers[drawn], masks)
         images, target, box, masks = (x.to(self._device) for x in arrays)
         pixel_perfect, mirrored, clean = self._pixel_perfect[step], self._mirrored[step], self._clean[mine]
         target[clean] = masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)  # as `arrays.task_masks`

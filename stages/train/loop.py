@@ -69,9 +69,8 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
             return out
         record = provenance(root, packed, device, these.world)
         out.mkdir(parents=True, exist_ok=True)
-        for (
-            made
-        ) in MADE:  # before what describes them, or an interrupted run would leave an earlier one's under its name
+        # Before what describes them, or an interrupted run would leave an earlier one's under its name.
+        for made in MADE:
             (out / made).unlink(missing_ok=True)
         write_json(out / "run.json", run)
         write_json(paths.record(name, seed, root), record)

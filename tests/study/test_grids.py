@@ -34,25 +34,25 @@ def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict
 
 
 def settings_of(root: Path, run: grids.Run) -> params.Settings:
-    """The settings that DVC makes of a run's changes, by its own means."""
+    """The settings that DVC makes of a run's changes, by its own means, in a copy of its own."""
+    copy = root / run.experiment
+    copy.mkdir()
+    for file in ("params.yaml", "rows.yaml", "datasets.yaml"):
+        shutil.copy(root / file, copy)
     by_file: dict[str, list[str]] = {}
     for change in run.changes:
         file, _, override = change.partition(".yaml:") if ".yaml:" in change else ("params", "", change)
         by_file.setdefault(f"{file}.yaml", []).append(override)
     for file, overrides in by_file.items():
-        apply_overrides(root / file, overrides)
-    return params.load(root)
+        apply_overrides(copy / file, overrides)
+    return params.load(copy)
 
 
 @pytest.mark.parametrize("dataset", ["camvid", "synthetic", "cityscapes"])
 @pytest.mark.parametrize("grid", grids.GRIDS)
 def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
-    for name, run in runs_of(root, grid, dataset).items():
-        fresh = root / name
-        fresh.mkdir()
-        for file in ("params.yaml", "rows.yaml", "datasets.yaml"):
-            shutil.copy(root / file, fresh / file)
-        settings = settings_of(fresh, run)
+    for run in runs_of(root, grid, dataset).values():
+        settings = settings_of(root, run)
         assert settings.params.dataset == dataset
         assert settings.params.seeds == (0,)
         assert run.target == f"evaluate@{run.row}-0"
@@ -69,11 +69,7 @@ UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target",
 def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset):
     asked = 0
     for name, run in runs_of(root, grid, dataset).items():
-        fresh = root / name
-        fresh.mkdir()
-        for file in ("params.yaml", "rows.yaml", "datasets.yaml"):
-            shutil.copy(root / file, fresh / file)
-        settings = settings_of(fresh, run)
+        settings = settings_of(root, run)
         row, train = settings.rows[run.row], settings.profile.train
         recipe = asdict(recipe_of(row))
         for unread in ("name", *UNREAD.get(row.loss, ()), *(["smax"] if recipe["bound"] != "tanh" else [])):
