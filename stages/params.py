@@ -280,7 +280,6 @@ class Train(Model):
     )
     steps: int = whole(1)
     learning_rate: float = Field(gt=0, le=1, description="a number above 0, at most 1")
-    learning_rate_ce: float | None = Field(None, gt=0, le=1, description="a number above 0, at most 1, or left out")
     schedule: Literal["one_cycle", "polynomial", "constant"] = Field(description="one_cycle, polynomial, constant")
     weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
     flip: float = Field(ge=0, le=1, description="a number from 0 to 1")
@@ -308,12 +307,11 @@ class Settings:
         """Optimiser steps of every row; `auto` is the profile's."""
         return self.profile.train.steps if self.params.steps == "auto" else self.params.steps
 
-    def learning_rate(self, row: Row) -> float:
-        """Adam's learning rate of a row; `auto` is the profile's, `learning_rate_ce` for rows with several classes."""
-        train = self.profile.train
-        if self.params.learning_rate != "auto":
-            return self.params.learning_rate
-        return train.learning_rate_ce if train.learning_rate_ce and row.task == "car-person" else train.learning_rate
+    @property
+    def learning_rate(self) -> float:
+        """Adam's learning rate of every row; `auto` is the profile's."""
+        rate = self.params.learning_rate
+        return self.profile.train.learning_rate if rate == "auto" else rate
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

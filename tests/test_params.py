@@ -57,21 +57,11 @@ def test_every_profile_is_allowed(root: Path, dataset: str) -> None:
 
 def test_auto_is_the_profiles_value_and_a_number_wins(root: Path) -> None:
     settings = load(root)
-    train, row = settings.profile.train, settings.rows["bce-500"]
-    assert (settings.steps, settings.learning_rate(row)) == (train.steps, train.learning_rate)
+    train = settings.profile.train
+    assert (settings.steps, settings.learning_rate) == (train.steps, train.learning_rate)
     put(root, "params.yaml", r"^steps: auto", "steps: 7")
     put(root, "params.yaml", r"^learning_rate: auto", "learning_rate: 1e-3")
-    assert (load(root).steps, load(root).learning_rate(row)) == (7, 0.001)
-
-
-@pytest.mark.parametrize(("dataset", "several"), [("synthetic", 0.0015), ("camvid", 0.0005)])
-def test_rows_with_several_classes_may_have_a_learning_rate_of_their_own(root: Path, dataset, several) -> None:
-    put(root, "params.yaml", r"^dataset: \w+", f"dataset: {dataset}")
-    settings = load(root)
-    assert [settings.learning_rate(settings.rows[name]) for name in ("bce-500", "ce-500")] == [0.0015, several]
-    put(root, "params.yaml", r"^learning_rate: auto", "learning_rate: 1e-3")
-    settings = load(root)
-    assert {settings.learning_rate(row) for row in settings.rows.values()} == {0.001}
+    assert (load(root).steps, load(root).learning_rate) == (7, 0.001)
 
 
 def test_numbers_are_read_as_yaml_1_2(root: Path) -> None:

@@ -121,14 +121,11 @@ def _setting(settings: Settings) -> list[tuple[str, str]]:
     """What params.yaml and the profile say of the training, as (name, value)."""
     chosen, train = settings.params, settings.profile.train
     width, height = settings.profile.boxes.size
-    tasks = {row.task: settings.learning_rate(row) for row in settings.rows.values()}
-    alike = len(set(tasks.values())) == 1
-    rates = [f"{rate:g}" if alike else f"{rate:g} ({task})" for task, rate in tasks.items()]
     return [
         ("training size", f"{width} × {height} pixels"),
         ("network", f"ERFNet, width {train.width:g}" + ("" if train.width == 1 else " (the paper's is 1)")),
         ("steps", f"{settings.steps} of {chosen.batch_size} images"),
-        ("learning rate", f"{_distinct(rates)}, {train.schedule} (paper: 5e-4, no schedule given)"),
+        ("learning rate", f"{settings.learning_rate:g}, {train.schedule} (paper: 5e-4, no schedule given)"),
         ("weight decay", f"{train.weight_decay:g}"),
         ("left-right flip", f"{train.flip:.0%} of draws"),
         ("τ, temperature", f"{chosen.tau:g}, {chosen.temperature:g}"),

@@ -113,7 +113,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
     chosen = {
         "batch_size": params.batch_size,
         "steps": settings.steps,
-        "learning_rate": settings.learning_rate(row),
+        "learning_rate": settings.learning_rate,
         "schedule": profile.schedule,
         "weight_decay": profile.weight_decay,
         "width": profile.width,

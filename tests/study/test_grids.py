@@ -76,7 +76,7 @@ def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset
             del recipe[unread]
         expected = {
             "tau": settings.params.tau, "samples": settings.params.samples, "temperature": settings.params.temperature,
-            "steps": settings.steps, "learning_rate": settings.learning_rate(row), "schedule": train.schedule,
+            "steps": settings.steps, "learning_rate": settings.learning_rate, "schedule": train.schedule,
             "width": train.width, "weight_decay": train.weight_decay, "batch_size": settings.params.batch_size,
             "size": list(settings.profile.boxes.size),
         }  # fmt: skip
