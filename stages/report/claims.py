@@ -109,8 +109,9 @@ def _time_ratio(runs: Runs, _: str) -> float | None:
 
 
 def _boxes_over_masks(runs: Runs, _: str) -> float | None:
+    """Of the output's components, so each object that is shown counts alike, large or small."""
     shape = runs[0].get("rectangularity") or {}
-    boxes, masks = shape.get("iou_with_boxes"), shape.get("iou_with_masks")
+    boxes, masks = shape.get("component_boxes"), shape.get("component_masks")
     return None if None in (boxes, masks) else boxes - masks
 
 

@@ -156,6 +156,8 @@ def write_result(root: Path, settings: Settings, name: str, seeds: tuple[int, ..
                 "rectangularity": {
                     "iou_with_boxes": 80.0 if row.box else 50.0,
                     "iou_with_masks": 60.0,
+                    "component_boxes": 75.0 if row.box else 55.0,
+                    "component_masks": 65.0,
                     "extent": 0.9,
                     "extent_masks": 0.72,
                     "extent_boxes": 0.95,

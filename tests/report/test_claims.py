@@ -82,7 +82,7 @@ def test_rows_are_paired_by_seed_and_only_shared_seeds_count():
 
 
 def test_each_measure_by_hand():
-    shape = {"iou_with_boxes": 72.0, "iou_with_masks": 60.0}
+    shape = {"component_boxes": 72.0, "component_masks": 60.0, "iou_with_boxes": 50.0, "iou_with_masks": 55.0}
     trace = {"steps": [1, 35, 40, 100], "auroc": [0.4, 0.5, 0.7, 0.9], "box": {"iou": 66.0}}
     trace |= {"target": {"iou": [60.0, 66.0, 70.0, 75.5]}, "flipped_right": [0.0, 9.0, 20.0, 31.5]}
     run = {"seed": 0, "iou": {"car": 60.0}, "mean_iou": 50.0, "rectangularity": shape, "auroc": 0.8, "edge_ratio": 1.5}
