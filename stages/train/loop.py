@@ -179,6 +179,7 @@ class Trainer:
         chosen = run["settings"]
         self.row, self.recipe, self.seed, self.steps = row, recipe_of(row), run["seed"], chosen["steps"]
         self.run, self.device, self._saved, self.ranks = run, device, saved, ranks
+        self.precision = precision(device)
         torch.manual_seed(self.seed)
         network = build(row, chosen["width"], chosen.get("tau")).to(device, memory_format=torch.channels_last)
         self.network = ranks.whole(network, device)
@@ -240,8 +241,7 @@ class Trainer:
         """
         self.network.train()
         torch.manual_seed(_mix(self.seed, self.step, self.ranks.rank))
-        reduced = precision(self.device)
-        with torch.autocast(self.device.type, reduced, enabled=reduced != torch.float32):
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             output = self.shared(normalise(images))
         loss = self.objective(output, labels)
         self.optimiser.zero_grad(set_to_none=True)
