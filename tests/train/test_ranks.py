@@ -15,9 +15,17 @@ from stages.train import loop
 from stages.train.ranks import Ranks, ranks
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = ["bce-500-2280", "regression-all-500-2280", "bootstrap-500-2280-stable", "ce-500-2280"]
+ROWS = [
+    "bce-500-2280",
+    "regression-all-500-2280",
+    "bootstrap-500-2280-stable",
+    "ce-500-2280",
+    "ce-bootstrap-500-2280",
+    "ce-bootstrap-500-2280-stable",
+]
 
-# Run by each process: three batches' losses and gradients in fp32, batch norm and dropout frozen.
+# Run by each process: three batches' losses, gradients and running IoU in fp32, batch norm and dropout frozen, and the
+# Monte Carlo noise of a sample and class the same at every pixel, whichever process has it.
 SHARE = """
 import sys, torch
 from pathlib import Path
@@ -27,6 +35,8 @@ from stages.train.ranks import ranks
 
 torch.set_num_threads(1)
 loop.precision = lambda _: torch.float32
+drawn = torch.randn
+torch.randn = lambda shape, **how: drawn(*shape[:2], 1, generator=torch.Generator().manual_seed(0)).expand(shape)
 root, rows = Path(sys.argv[1]), sys.argv[2:]
 settings, device, found = params.load(root), torch.device("cpu"), {}
 packed = arrays.open_packed(paths.packed("synthetic", root))
@@ -41,8 +51,9 @@ with ranks(device) as these:
         trainer.optimiser.step = lambda: None
         for step in range(3):
             images, labels = trainer.batches[step]
-            _, terms = trainer.advance(images, labels)
+            output, terms = trainer.advance(images, labels)
             found[name, step] = (
+                trainer.iou.update(output, labels),
                 {term: these.total(value).item() for term, value in terms.items()},
                 [parameter.grad.clone() for parameter in trainer.network.parameters()],
                 len(images),
@@ -78,9 +89,11 @@ def test_two_processes_have_the_losses_and_gradients_of_one(uneven, tmp_path):
         assert done.returncode == 0, errors(done)
     alone, shared = (torch.load(uneven / f"shared-{n}.pt") for n in (1, 2))
     assert len(alone) == 3 * len(ROWS)
-    for key, (terms, gradients, images) in alone.items():
-        other_terms, other_gradients, part = shared[key]
+    assert any(iou for iou, *_ in alone.values())
+    for key, (iou, terms, gradients, images) in alone.items():
+        other_iou, other_terms, other_gradients, part = shared[key]
         assert (images, part) == (5, 3)
+        assert other_iou == pytest.approx(iou, abs=0.01), key
         assert other_terms == pytest.approx(terms, rel=1e-5, abs=1e-7), key
         scale = max(float(g.abs().max()) for g in gradients)
         for ours, theirs in zip(gradients, other_gradients, strict=True):
