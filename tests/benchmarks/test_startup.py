@@ -1,0 +1,27 @@
+"""The benchmark of a stage's start: its sides are the stages of dvc.yaml, and they start."""
+
+import re
+import subprocess
+
+import pytest
+
+from benchmarks import startup
+from stages.paths import ROOT
+
+
+def test_every_module_that_a_stage_starts_is_timed():
+    started = set(re.findall(r"cmd: python -m (stages\.\w+)", (ROOT / "dvc.yaml").read_text()))
+    timed = {module.removesuffix(".__main__") for text in startup.IMPORTS.values() for module in text.split(", ")}
+    assert started - {"stages.evaluate"} <= timed
+    assert {"stages.evaluate.run", "stages.evaluate.gather"} <= timed  # its two stages import different things
+
+
+def test_each_side_starts_in_each_round():
+    timed = startup.run(3, {"boxes": startup.IMPORTS["boxes"]})
+    assert [len(found.seconds) for found in timed.values()] == [3, 3]
+    assert [line.split()[0] for line in startup.table(timed).splitlines()[1:]] == ["interpreter", "boxes"]
+
+
+def test_what_does_not_start_fails():
+    with pytest.raises(subprocess.CalledProcessError):
+        startup.run(1, {"none": "stages.none"})
