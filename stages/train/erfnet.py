@@ -79,8 +79,8 @@ def _balance(head: nn.ConvTranspose2d) -> None:
     same variance at every width (He et al. 2015).
 
     Its price: the 2x2 pixels that a feature reaches start alike and stay alike, so outputs have half of the resolution.
-    Signs for each pixel apart, or sizes that vary, undo that, but with them plain CE on CamVid's held-out images (seed 1)
-    learned no cars, or no persons.
+    Signs for each pixel apart, or sizes that vary, undo that, but with them plain CE on CamVid's held-out images (seed
+    1) learned no cars, or no persons.
     """
     features, outputs = head.weight.shape[:2]
     with torch.no_grad():
