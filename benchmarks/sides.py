@@ -1,5 +1,6 @@
 """Sides of a comparison, run in turn, so that what disturbs the machine disturbs all of them."""
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -47,3 +48,14 @@ def in_turn(
             synchronise()
             seconds[name].append((time.perf_counter() - started) / steps)
     return {name: Timed(tuple(values)) for name, values in seconds.items()}
+
+
+def count_of(text: str) -> int:
+    """A word of the command line as a number of rounds, steps or images.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number from 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}; allowed: a whole number from 1")
+    return int(text)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from benchmarks.sides import Timed, in_turn
+from benchmarks.sides import Timed, count_of, in_turn
 from stages import params, paths
 
 IMPORTS = {
@@ -30,7 +30,7 @@ BARE = "interpreter alone"
 def main() -> None:
     """Read the command line, time, print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=count_of, default=7)
     print(table(run(parser.parse_args().rounds, IMPORTS)))
 
 

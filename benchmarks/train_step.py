@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.public_recipe import PublicRecipe
-from benchmarks.sides import Timed, in_turn
+from benchmarks.sides import Timed, count_of, in_turn
 from stages import arrays, params, paths
 from stages.boxes.pack import pack
 from stages.download import download
@@ -44,14 +44,14 @@ def main() -> None:
     """Read the command line, time, print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="256x128", help="width x height; the files have twice that (default 256x128)")
-    parser.add_argument("--batch", type=_count, default=8, help="images per step (default 8)")
+    parser.add_argument("--batch", type=count_of, default=8, help="images per step (default 8)")
     parser.add_argument("--width", type=float, default=1.0, help="of the network; 1 is the paper's (default)")
     parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of rows.yaml")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
-    parser.add_argument("--threads", type=_count, help="of torch on the CPU")
+    parser.add_argument("--threads", type=count_of, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, default=4, help="of the public recipe's loader (default 4, its own)")
-    parser.add_argument("--rounds", type=_count, default=7)
-    parser.add_argument("--steps", type=_count, default=3, help="of each side in a round")
+    parser.add_argument("--rounds", type=count_of, default=7)
+    parser.add_argument("--steps", type=count_of, default=3, help="of each side in a round")
     parser.add_argument("--public", type=Path, metavar="PATH", help="a clone of erfnet_pytorch: times its network too")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -143,12 +143,6 @@ def _settings(arguments: argparse.Namespace, size: tuple[int, int]) -> Settings:
         params=settings.params.model_copy(update=chosen),
         profile=profile.model_copy(update=changed),
     )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}; allowed: a whole number from 1")
-    return int(text)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -25,3 +25,10 @@ def test_each_side_starts_in_each_round():
 def test_what_does_not_start_fails():
     with pytest.raises(subprocess.CalledProcessError):
         startup.run(1, {"none": "stages.none"})
+
+
+def test_no_rounds_are_refused_in_a_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["startup", "--rounds", "0"])
+    with pytest.raises(SystemExit):
+        startup.main()
+    assert "argument --rounds: 0; allowed: a whole number from 1" in capsys.readouterr().err
