@@ -23,10 +23,10 @@ from stages.boxes.pack import pack
 from stages.download import download
 from stages.params import Settings, UserError
 from stages.train.device import keep_freed_memory, name, precision, resolve
+from stages.train.engines import ENGINES
 from stages.train.erfnet import ERFNet
 from stages.train.loop import Trainer, describe
 
-IMAGES = 64
 PLAIN = {"car": "bce-500-2280", "car-person": "ce-500-2280"}
 ROWS = (
     *PLAIN.values(),
@@ -37,6 +37,7 @@ ROWS = (
     "ce-bootstrap-500-2280",
     "ce-bootstrap-500-2280-stable",
 )
+HOW = "auto, as a training chooses; plain, fp32 in contiguous memory op by op; or stages/train/engines.py's"
 PUBLIC, THEIRS = "public recipe", "public recipe, public network"
 
 
@@ -45,15 +46,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="256x128", help="width x height; the files have twice that (default 256x128)")
     parser.add_argument("--batch", type=count_of, default=8, help="images per step (default 8)")
+    parser.add_argument("--images", type=count_of, default=64, help="that are drawn (default 64)")
     parser.add_argument("--width", type=float, default=1.0, help="of the network; 1 is the paper's (default)")
     parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of rows.yaml")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--threads", type=count_of, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, default=4, help="of the public recipe's loader (default 4, its own)")
+    parser.add_argument(
+        "--engines", nargs="+", default=("auto",), choices=("auto", "plain", *ENGINES), help=f"how ours run: {HOW}"
+    )
     parser.add_argument("--rounds", type=count_of, default=7)
     parser.add_argument("--steps", type=count_of, default=3, help="of each side in a round")
     parser.add_argument("--public", type=Path, metavar="PATH", help="a clone of erfnet_pytorch: times its network too")
     arguments = parser.parse_args()
+    torch._dynamo.config.recompile_limit = 64  # every row compiles the same functions anew
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +80,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
         UserError: no such row; a size that is none; a clone without the network.
     """
     size = _size(arguments.size)
-    settings = _settings(arguments, size)
+    settings = chosen(size, arguments.batch, arguments.width, arguments.device, arguments.images)
     if unknown := [row for row in arguments.rows if row not in settings.rows]:
         raise UserError(f"--rows {unknown[0]}: no such row; rows.yaml has {', '.join(settings.order)}")
     device = resolve(arguments.device)
@@ -85,23 +91,35 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
     if arguments.public:
         networks[THEIRS] = _their_network(arguments.public)
     keep_freed_memory()
-    download(settings.profile, "synthetic", paths.scenes("synthetic", folder), {})
-    scenes, packed = paths.scenes("synthetic", folder), paths.packed("synthetic", folder)
-    pack(settings.profile.boxes, 0, "synthetic", paths.manifest("synthetic", folder), packed)
+    opened = draw(settings, folder)
+    scenes = paths.scenes("synthetic", folder)
     sides: dict[str, Callable[[], None]] = {
         side: PublicRecipe(network, scenes, size, arguments.batch, arguments.workers, device).step
         for side, network in networks.items()
     }
-    opened = arrays.open_packed(packed)
-    sides |= {row: ours(settings, row, opened, device) for row in arguments.rows}
+    for engine in arguments.engines:
+        sides |= {_side(row, engine): ours(settings, row, opened, device, engine) for row in arguments.rows}
     wait = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     return in_turn(sides, arguments.rounds, arguments.steps, synchronise=wait)
 
 
-def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.device) -> Callable[[], None]:
+def draw(settings: Settings, folder: Path) -> arrays.Packed:
+    """Draw and pack the scenes of `settings` in `folder`."""
+    packed = paths.packed("synthetic", folder)
+    download(settings.profile, "synthetic", paths.scenes("synthetic", folder), {})
+    pack(settings.profile.boxes, 0, "synthetic", paths.manifest("synthetic", folder), packed)
+    return arrays.open_packed(packed)
+
+
+def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.device, engine: str) -> Callable[[], None]:
     """One step of a row's training, its batch's making included."""
     pp, box = arrays.pools(packed, settings.rows[row])
-    trainer = Trainer(packed, settings.rows[row], describe(settings, row, 0, packed, pp, box), pp, box, device)
+    run = describe(settings, row, 0, packed, pp, box)
+    chosen = {"auto": None, "plain": "eager"}.get(engine, engine)
+    trainer = Trainer(packed, settings.rows[row], run, pp, box, device, engine=chosen)
+    if engine == "plain":
+        trainer.precision = torch.float32
+        trainer.network.to(memory_format=torch.contiguous_format)
     steps = count()
 
     def step() -> None:
@@ -110,37 +128,42 @@ def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.devi
     return step
 
 
+def _side(row: str, engine: str) -> str:
+    return row if engine == "auto" else f"{row} ({engine})"
+
+
 def table(timed: dict[str, Timed], batch: int) -> str:
     """A line for each side: images a second, times the public recipe's, and a step's time over the plain loss's."""
     settings = params.load()
     columns = ["images/s", "x public", "step / plain loss's"]
     lines = {}
     for side, found in timed.items():
-        plain = timed.get(PLAIN[settings.rows[side].task]) if side in settings.rows else None
+        row = side.partition(" (")[0]
+        plain = timed.get(PLAIN[settings.rows[row].task] + side.removeprefix(row)) if row in settings.rows else None
         over = f"{plain.ratio(found):.2f}" if plain else ""
         lines[side] = (f"{batch / found.median:.1f}", f"{found.ratio(timed[PUBLIC]):.2f}", over)
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).to_string()
 
 
-def _settings(arguments: argparse.Namespace, size: tuple[int, int]) -> Settings:
-    """The drawn scenes at twice `size`, packed at `size`, and a training of as many steps as are timed."""
+def chosen(size: tuple[int, int], batch: int, width: float, device: str, images: int) -> Settings:
+    """The drawn scenes at twice `size`, packed at `size`, and a training of more steps than are timed."""
     settings = params.load()
     profile = params.Profile.model_validate(params.read_yaml(paths.ROOT / "datasets.yaml")["profiles"]["synthetic"])
     scenes = profile.scenes.model_copy(
         update={
             "size": (2 * size[0], 2 * size[1]),
-            "images": params.SyntheticImages(train=max(IMAGES, arguments.batch), val=1),
+            "images": params.SyntheticImages(train=max(images, batch), val=1),
         }
     )
     changed = {
         "scenes": scenes,
         "boxes": profile.boxes.model_copy(update={"size": size}),
-        "train": profile.train.model_copy(update={"width": arguments.width}),
+        "train": profile.train.model_copy(update={"width": width}),
     }
-    chosen = {"dataset": "synthetic", "batch_size": arguments.batch, "steps": 10_000, "device": arguments.device}
+    turned = {"dataset": "synthetic", "batch_size": batch, "steps": 10_000, "device": device}
     return replace(
         settings,
-        params=settings.params.model_copy(update=chosen),
+        params=settings.params.model_copy(update=turned),
         profile=profile.model_copy(update=changed),
     )
 

@@ -56,6 +56,8 @@ def write(root: Path = ROOT) -> list[Path]:
         folders[dataset] = out = root / "reference" / dataset
         varied = variations.table(settings, trained)
         kept = [*tables.paper_tables(printed, settings, measured), *([varied] if varied else [])]
+        for stale in (out / "tables").glob("*"):  # a table that is no longer made
+            stale.unlink()
         tables.write(kept, out / "tables")
         ledger = claims.markdown(found[dataset], style.dataset_title(dataset))
         (out / "claims.md").write_text(ledger, encoding="utf-8")

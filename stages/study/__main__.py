@@ -3,7 +3,7 @@
 import argparse
 
 from stages import params, paths, queue
-from stages.study import grids
+from stages.study import grids, plain
 
 
 def main() -> None:
@@ -13,13 +13,20 @@ def main() -> None:
     parser.add_argument("dataset", help="a profile of datasets.yaml")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="entries of the grid; without it, all")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="of the grid's; without it, all")
+    parser.add_argument(
+        "--without-dvc", action="store_true", help="train in temporary folders, and leave the results uncommitted"
+    )
     arguments = parser.parse_args()
     settings = params.load()
     queue.check(settings, arguments.jobs)
     chosen = grids.runs(settings, arguments.grid, arguments.dataset)
     if arguments.only:
         chosen = grids.only(chosen, arguments.only)
-    grids.study(paths.ROOT, chosen, arguments.jobs)
+    if arguments.seeds:
+        chosen = [run for run in chosen if run.seed in arguments.seeds]
+    study = plain.study if arguments.without_dvc else grids.study
+    study(paths.ROOT, chosen, arguments.jobs)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ interrupted study loses no more than what was running. The experiments keep thei
 import io
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,14 @@ class Variant(Model):
 class Grid(Model):
     """A grid's file. With `val_share`, that share of the training images is held out, and judged on.
 
+    `set`: by dataset, keys of params.yaml that all of its trainings change; a variant's own `set` goes before.
     `bars`: what the trainings have to reach, see stages/report/bars.py.
     """
 
     row: str
     val_share: float | None = Field(None, gt=0, lt=1)
     seeds: list[int] = Field(min_length=1)
+    set: dict[str, dict[str, Any]] = {}
     runs: dict[str, Variant] = Field(min_length=1)
     bars: list[Bar] = []
 
@@ -103,6 +105,9 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
     state = queue.fingerprint(_decides(root))
     if dataset not in datasets:
         raise UserError(f"dataset {dataset}: no such profile in datasets.yaml; allowed: {', '.join(datasets)}")
+    if unknown := set(grid.set) - set(datasets):
+        known = ", ".join(datasets)
+        raise UserError(f"{name}.yaml: set has {', '.join(sorted(unknown))}; allowed: {known}")
     found = []
     for entry, variant in grid.runs.items():
         if unknown := set(variant.datasets or ()) - set(datasets):
@@ -115,7 +120,7 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
             raise UserError(f"{name}.yaml: runs.{entry}: row is {row}; allowed: {', '.join(settings.order)}")
         _allowed(settings.rows[row], variant.overrides, f"{name}.yaml: runs.{entry}")
         for seed in variant.seeds or grid.seeds:
-            changes = tuple(_changes(variant, row, grid.val_share, dataset, seed))
+            changes = tuple(_changes(grid, variant, row, dataset, seed))
             found.append(Run(name, dataset, entry, seed, row, changes, state))
     return sorted(found, key=lambda run: run.seed)  # every variant once, before any of them twice
 
@@ -135,14 +140,14 @@ def _allowed(row: Row, overrides: Overrides, where: str) -> None:
         raise UserError(f"{where}: {error.errors()[0]['ctx']['error']}") from None
 
 
-def _changes(variant: Variant, row: str, val_share: float | None, dataset: str, seed: int) -> Iterator[str]:
+def _changes(grid: Grid, variant: Variant, row: str, dataset: str, seed: int) -> Iterator[str]:
     """`++` adds a key or replaces it."""
     yield f"dataset={dataset}"
     yield f"seeds=[{seed}]"
-    if val_share:
+    if grid.val_share:
         yield f"datasets.yaml:++profiles.{dataset}.boxes.split=holdout"
-        yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={val_share}"
-    for key, value in variant.set.items():
+        yield f"datasets.yaml:++profiles.{dataset}.boxes.val_share={grid.val_share}"
+    for key, value in (grid.set.get(dataset, {}) | variant.set).items():
         yield f"{key}={_yaml(value)}"
     for key, value in variant.train.items():
         yield f"datasets.yaml:++profiles.{dataset}.train.{key}={_yaml(value)}"
@@ -196,21 +201,28 @@ def keep(root: Path, run: Run) -> None:
     """Write the result of a finished experiment into reference/<grid>/<dataset> and commit it."""
     from dvc.api import DVCFileSystem
 
+    write(root, run, DVCFileSystem(str(root), rev=run.experiment).read_bytes)
+    commit(root, run)
+
+
+def write(root: Path, run: Run, read: Callable[[str], bytes]) -> None:
+    """Write the result of a run into reference/<grid>/<dataset>, its JSON file last: a run with this one is done.
+
+    Args:
+        read: gives a file of the project that the run was made in, by its path there.
+    """
     folder = f"runs/{run.row}/seed-{run.seed}"
-    files = DVCFileSystem(str(root), rev=run.experiment)
     metrics, trained, record = (
-        json.loads(files.read_text(f"{folder}/{name}"))
-        for name in ("evaluate/metrics.json", "train/run.json", "record.json")
+        json.loads(read(f"{folder}/{name}")) for name in ("evaluate/metrics.json", "train/run.json", "record.json")
     )
     result = {"variant": run.variant, "seed": run.seed, "changes": list(run.changes), **_about(trained), **record}
     result |= metrics
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     if run.grid == "finals" and run.variant in SHOWN and run.seed == 0:
-        labels = _labels(files, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
+        labels = _labels(read, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
         np.savez_compressed(file.with_suffix(".npz"), **labels)
-    write_json(file, result)  # last: a run with this file counts as done
-    commit(root, run)
+    write_json(file, result)
 
 
 def commit(root: Path, run: Run) -> None:
@@ -235,10 +247,10 @@ def _left(root: Path, chosen: Sequence[Run]) -> list[Run]:
     return [run for run in chosen if str(run.file(root).relative_to(root)) in new]
 
 
-def _labels(files: Any, pictures: str, split: str) -> dict[str, np.ndarray]:
+def _labels(read: Callable[[str], bytes], pictures: str, split: str) -> dict[str, np.ndarray]:
     """Masks, box targets and outputs of the pictures that the evaluation chose: uint8 (K, H, W), no photograph."""
-    shown = np.load(io.BytesIO(files.read_bytes(pictures)))
-    masks, targets = (np.load(io.BytesIO(files.read_bytes(f"{split}/{name}.npy"))) for name in ("masks", "targets-car"))
+    shown = np.load(io.BytesIO(read(pictures)))
+    masks, targets = (np.load(io.BytesIO(read(f"{split}/{name}.npy"))) for name in ("masks", "targets-car"))
     chosen = shown["indices"]
     return {"mask": masks[chosen], "target": targets[chosen], "output": shown["output"].astype(np.uint8)}
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.arrays import VOID, Packed
+from stages.arrays import VOID, Packed, task_masks
 from stages.params import Row
 from stages.train.objectives import Supervision
 
@@ -110,6 +110,17 @@ class Batches:
             torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in (pixel_perfect, drawn.mirrored[:, mine])
         )
         self._device = device
+        self._room = None
+        if device.type == "cuda":
+            self._room = self._most_in_boxes(row, image, pixel_perfect)
+
+    def _most_in_boxes(self, row: Row, image: np.ndarray, pixel_perfect: np.ndarray) -> int:
+        """The most pixels that any batch has in boxes, or in box images where the loss is about all of theirs."""
+        if row.pixels == "all":
+            inside = np.full(len(self._box_numbers), self._box_numbers[0].numel())
+        else:
+            inside = np.array([int((numbers != 0).sum()) for numbers in self._box_numbers])
+        return max(1, int(np.where(pixel_perfect, 0, inside[image]).sum(axis=1).max()))
 
     def __len__(self) -> int:
         return len(self._image)
@@ -124,7 +135,7 @@ class Batches:
         target[clean] = masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)  # as `arrays.task_masks`
         box[clean] = 0
         images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))
-        return images, Supervision(target.long(), box.long(), pixel_perfect)
+        return images, Supervision(target.long(), box.long(), pixel_perfect, self._room)
 
 
 def _fits(size: int, device: torch.device) -> bool:
@@ -141,6 +152,21 @@ def _tensor(array: np.ndarray) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+def label_shares(packed: Packed, row: Row, pp: np.ndarray, box: np.ndarray) -> tuple[float, ...]:
+    """The share of each class in the row's labels: the masks of the images `pp` (void left out), the box targets of
+    the images `box`.
+
+    Returns: (C,) in (0, 1), sum 1. Every class counts one pixel more than it has, so that each has a logarithm.
+    """
+    split, counts = packed.train, np.ones(len(row.classes), np.int64)
+    for i in pp:
+        seen = np.bincount(task_masks(split.masks[i], len(row.classes)).ravel(), minlength=VOID + 1)
+        counts += seen[: len(row.classes)]
+    for i in box:
+        counts += np.bincount(np.asarray(split.targets(row.task)[i]).ravel(), minlength=len(row.classes))
+    return tuple((counts / counts.sum()).tolist())
 
 
 def fill_rate(packed: Packed, row: Row, pp: np.ndarray, quantile: float | None = None) -> tuple[float, ...]:

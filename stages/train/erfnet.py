@@ -5,8 +5,6 @@ the layer table (Table I there) and the non-bottleneck-1D block (Figure 2c there
 0.03 / 0.3 are those of the authors' released training recipe.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -67,30 +65,6 @@ class Upsampler(nn.Module):
         return functional.relu(self.bn(self.conv(x)))
 
 
-def _balance(head: nn.ConvTranspose2d) -> None:
-    """Start every output with half of the features for it and half against it, all of the same weight.
-
-    Resolution: the paper gives no initialisation. Features are zero or above (ReLU) and most pixels are background, so
-    the first steps move all weights of an object's output the same way. With torch's start (uniform, at half width up
-    to 0.35) it happens that all of them end below zero: objects are then where every feature is zero, and ReLU lets no
-    gradient through that could tell them apart. On CamVid, 4 of 16 trainings of plain CE with all or 18 % of the masks
-    ended without a single car, as did 2 of the stable recipe; on drawn scenes others began to learn late. With this
-    start no training of finals.yaml but the literal recipe's did either. The size sqrt(2 / features) gives logits the
-    same variance at every width (He et al. 2015).
-
-    Its price: the 2x2 pixels that a feature reaches start alike and stay alike, so outputs have half of the resolution.
-    Signs for each pixel apart, or sizes that vary, undo that, but with them plain CE on CamVid's held-out images (seed
-    1) learned no cars, or no persons.
-    """
-    features, outputs = head.weight.shape[:2]
-    with torch.no_grad():
-        for output in range(outputs):
-            sign = torch.ones(features)
-            sign[torch.randperm(features)[: features // 2]] = -1
-            head.weight[:, output] = (math.sqrt(2 / features) * sign)[:, None, None]
-        head.bias.zero_()
-
-
 class ERFNet(nn.Module):
     """Encoder (1/8 resolution) and decoder; no encoder head, no pretraining (the paper mentions neither).
 
@@ -124,7 +98,6 @@ class ERFNet(nn.Module):
             *(NonBottleneck1d(narrow, 0.0, 1) for _ in range(2)),
         )
         self.head = nn.ConvTranspose2d(narrow, channels_out, 2, stride=2)
-        _balance(self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.decoder(self.encoder(x)))

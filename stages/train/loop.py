@@ -25,8 +25,8 @@ from stages import paths
 from stages.arrays import Packed, open_packed, pools, write_json
 from stages.params import LARGEST_SEED, Row, Settings, UserError
 from stages.progress import bar
-from stages.train import samples, traces
-from stages.train.batches import Batches, fill_rate, plan
+from stages.train import engines, samples, traces
+from stages.train.batches import Batches, fill_rate, label_shares, plan
 from stages.train.checkpoints import Checkpoint, checkpoint, code_hash
 from stages.train.device import keep_freed_memory, precision, resolve
 from stages.train.device import name as device_name
@@ -138,6 +138,7 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
         "resolutions": asdict(recipe),
         "counts": {"pp": len(pp), "box": len(box), "train": len(packed.train.images)},
         "parameters": sum(p.numel() for p in build(row, profile.width).parameters()),
+        "label_shares": list(label_shares(packed, row, pp, box)),
         "fill_rate": list(fill_rate(packed, row, pp, recipe.fill_quantile)) if row.bootstraps else None,
     }
 
@@ -175,21 +176,29 @@ class Trainer:
         device: torch.device,
         saved: Checkpoint | None = None,
         ranks: Ranks = Ranks(),  # noqa: B008 - frozen
+        engine: str | None = None,
     ):
+        """`engine`: one of engines.ENGINES, the last two on CUDA devices alone; None chooses."""
         chosen = run["settings"]
         self.row, self.recipe, self.seed, self.steps = row, recipe_of(row), run["seed"], chosen["steps"]
         self.run, self.device, self._saved, self.ranks = run, device, saved, ranks
         self.precision = precision(device)
         torch.manual_seed(self.seed)
-        network = build(row, chosen["width"], chosen.get("tau")).to(device, memory_format=torch.channels_last)
+        network = build(row, chosen["width"], chosen.get("tau"), run["label_shares"])
+        network = network.to(device, memory_format=torch.channels_last)
         self.network = ranks.whole(network, device)
         self.shared = ranks.share(self.network, device)
+        self.engine = engine or engines.choose(device, ranks.world, chosen["schedule"])
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True
         )
+        engines.prepare(self.optimiser, self.engine, device)
         self.schedule = _schedule(self.optimiser, chosen)
         flipper = flipper_of(row, chosen, run["fill_rate"])
         self.objective = objective(row, self.recipe, flipper, chosen.get("samples"), ranks.total)
+        if self.engine == "compiled":
+            self.shared, self.objective = engines.compiled(self.shared), engines.compiled(self.objective)
+        self._step = self._learn if self.engine == "eager" else engines.Recorded(self._learn)
         self.predictor = Predictor(self.network, row, flipper, run)
         drawn = plan(
             pp,
@@ -239,15 +248,21 @@ class Trainer:
 
         Of several processes, each returns its part: the terms of all add up to the batch's.
         """
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         torch.manual_seed(_mix(self.seed, self.step, self.ranks.rank))
+        result = self._step(images, labels)
+        self.schedule.step()
+        return result
+
+    def _learn(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a step does on the device."""
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             output = self.shared(normalise(images))
         loss = self.objective(output, labels)
         self.optimiser.zero_grad(set_to_none=True)
         (loss.total * self.ranks.world).backward()  # gradients are averaged over the processes, and the loss is a sum
         self.optimiser.step()
-        self.schedule.step()
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
 
     def write(self, out: Path) -> None:
@@ -264,16 +279,18 @@ class Trainer:
             "seconds": round(self.seconds, 2),
             "images_per_second": round(images / max(self.seconds, 1e-9), 2),
             "resumed": self.resumed,
+            "engine": self.engine,
         }
 
     def _log(self, terms: dict[str, Tensor], iou: float | None, progress) -> None:
-        values = {name: float(f"{self.ranks.total(value).item():.6g}") for name, value in terms.items()}
+        found = self.ranks.total(torch.stack(list(terms.values()))).tolist()
+        values = {name: float(f"{value:.6g}") for name, value in zip(terms, found, strict=True)}
         if not np.isfinite(values["loss"]):
             raise UserError(
                 f"{self.run['row']} seed {self.seed}: the loss is {values['loss']} at step {self.step}; "
                 "allowed: a finite number (try a lower learning_rate)"
             )
-        rate = self.optimiser.param_groups[0]["lr"]
+        rate = float(self.optimiser.param_groups[0]["lr"])
         line = {"step": self.step, "loss": values.pop("loss"), "terms": values}
         self.history.append(line | {"iou": iou, "learning_rate": float(f"{rate:.6g}")})
         shown = "-" if iou is None else f"{iou:.1f} %"
@@ -303,6 +320,7 @@ class Trainer:
         self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"] + 1
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        engines.prepare(self.optimiser, self.engine, self.device)
         self.schedule.load_state_dict(state["schedule"])
         self.history = state["history"]
         for pictures in ("samples", "trace"):

@@ -14,6 +14,7 @@ Conventions, unless a docstring says otherwise:
 Where the paper is ambiguous or a sign is lost, the docstring says what was read and why ("Resolution").
 """
 
+import functools
 import math
 
 import numpy as np
@@ -23,6 +24,16 @@ from torch.nn import functional
 
 LOG_PI_8 = math.log(math.pi / 8)
 QUADRATURE_NODES = 8
+
+
+def constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A few numbers as a tensor (P,) that is made once: to copy it each time would make the host wait for a GPU."""
+    return _made(values, dtype, device)
+
+
+@functools.cache
+def _made(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _full(x: Tensor) -> Tensor:
@@ -173,7 +184,8 @@ def ce_uncertainty_rao_blackwell(mean: Tensor, log_variance: Tensor, target: Ten
     is_target = torch.zeros_like(mean, dtype=torch.bool).scatter(-1, index, True)
     others = sample_logits(mean, log_variance, noise).masked_fill(is_target, -math.inf)
     rest = torch.logsumexp(others, dim=-1)  # (T, ...)
-    nodes, weights = (mean.new_tensor(x) for x in np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES))
+    rule = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
+    nodes, weights = (constants(tuple(x.tolist()), mean.dtype, mean.device) for x in rule)
     by_node = (-1, *(1,) * target.dim())  # nodes first and pixels last: the reductions run over contiguous memory
     deviation_y = torch.exp(0.5 * log_variance.gather(-1, index).squeeze(-1))
     logit_y = mean.gather(-1, index).squeeze(-1) + deviation_y * nodes.view(by_node)  # (nodes, ...)

@@ -28,11 +28,15 @@ class Supervision:
         target: (N, H, W) int64, the mask of a pixel-perfect image, the box target of a box image; 255 is void.
         box: (N, H, W) int64, 1 + the number of the box on top of the pixel; 0 outside boxes and in PP images.
         pixel_perfect: (N,) bool.
+        room: where selected pixels shall have a list of fixed length, that length: no fewer than any batch of the
+            training has in boxes (`pixels: all`: in box images). None: lists are as long as it takes, of which the host
+            learns by waiting for the device.
     """
 
     target: Tensor
     box: Tensor
     pixel_perfect: Tensor
+    room: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,14 @@ def objective(
         parts = {name: value.sum() / valid for name, value in maps.items()}
         terms = {name: value.detach() for name, value in parts.items()}
         if flipped is not None:
-            terms["flipped"] = flipped.detach().sum() / total(torch.full_like(valid, flipped.numel())).clamp(min=1)
+            terms["flipped"] = flipped.detach().sum() / total(pixels.uncertain.sum()).clamp(min=1)
         return Loss(torch.stack(list(parts.values())).sum(), terms)
 
     return compute
 
 
 class _Pixels:
-    """The batch as the equations take it: selected pixels as lists (P,) or (P, C), or all, with zeros elsewhere."""
+    """The batch as the equations take it: the uncertain pixels as lists (P,) or (P, C), or all of them as maps."""
 
     def __init__(self, row, recipe, flipper, samples, mean, log_variance, labels: Supervision):
         self.row, self.recipe, self.flipper, self.samples = row, recipe, flipper, samples
@@ -120,22 +124,25 @@ class _Pixels:
         if row.pixels == "all":
             self.uncertain = ~labels.pixel_perfect.view(-1, 1, 1) & self.valid
         self.certain = self.valid & ~self.uncertain
-        self._mean, self._log_variance, self._target = mean, log_variance, labels.target
+        self._mean, self._log_variance, self._target, self._room = mean, log_variance, labels.target, labels.room
         self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
 
-    def select(self, where: Tensor):
-        """(mean, log_variance, target, box) of the pixels in `where` (N, H, W): (P,) in binary rows, else (P, C).
+    def select(self):
+        """(mean, log_variance, target, box, real) of the uncertain pixels: (P,), in multi-class rows means and
+        log-variances (P, C).
 
-        The target of a binary row is floating point.
+        The target of a binary row is floating point. `real` is False where a list of fixed length goes on past its
+        pixels: there, the target is 0 and the box one of its own.
         """
-        target, box = self._target[where], self._box[where]
+        place, real = _places(self.uncertain.flatten(), self._room)
+        target = torch.where(real, self._target.flatten()[place], 0)
+        box = torch.where(real, self._box.flatten()[place], self._box.amax() + 1)
+        mean, log_variance = (
+            x.movedim(1, -1).flatten(0, -2).index_select(0, place) for x in (self._mean, self._log_variance)
+        )
         if self.row.loss in MULTI_CLASS:
-            mean, log_variance = (
-                None if x is None else x.movedim(1, -1)[where] for x in (self._mean, self._log_variance)
-            )
-            return mean, log_variance, target, box
-        mean, log_variance = (None if x is None else x[:, 0][where] for x in (self._mean, self._log_variance))
-        return mean, log_variance, target.to(mean.dtype), box
+            return mean, log_variance, target, box, real
+        return mean[:, 0], log_variance[:, 0], target.to(mean.dtype), box, real
 
     def plain(self, where: Tensor) -> Tensor:
         """The loss without uncertainty of the pixels in `where`, zero elsewhere: (N, H, W).
@@ -151,40 +158,60 @@ class _Pixels:
         return torch.where(where, loss, 0)
 
 
+def _places(chosen: Tensor, room: int | None) -> tuple[Tensor, Tensor]:
+    """Where `chosen` (M,) bool is True: (P,) int64, ascending, and (P,) bool, all True.
+
+    With `room`, P is that; behind the chosen places, any others and False. The host does not wait for the device then.
+    """
+    if room is None:
+        place = chosen.nonzero().squeeze(1)
+        return place, torch.ones_like(place, dtype=torch.bool)
+    upto, each = chosen.cumsum(0), torch.arange(len(chosen), device=chosen.device)
+    slot = torch.where(chosen, upto - 1, room)  # what is not chosen goes to one slot too many
+    place = upto.new_zeros(room + 1).scatter_(0, slot, each)[:room]
+    real = each[:room] < upto[-1]
+    return torch.where(real, place, each[:room]), real  # different ones: their (zero) gradients need not queue up
+
+
 def _plain(pixels: _Pixels):
     return {"plain": pixels.plain(pixels.valid)}, None
 
 
 def _regression(pixels: _Pixels):
-    mean, log_variance, target, _ = pixels.select(pixels.uncertain)
-    uncertainty = losses.l2_uncertainty(mean, log_variance, target)
-    return {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty}, None
+    mean, log_variance, target, _, real = pixels.select()
+    maps = {"uncertainty": losses.l2_uncertainty(mean, log_variance, target)}
+    return {"plain": pixels.plain(pixels.certain)} | _where(real, maps), None
 
 
 def _uncertainty(pixels: _Pixels):
-    mean, log_variance, target, _ = pixels.select(pixels.uncertain)
-    uncertainty = losses.bce_uncertainty(mean, log_variance, target)
-    return {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty}, None
+    mean, log_variance, target, _, real = pixels.select()
+    maps = {"uncertainty": losses.bce_uncertainty(mean, log_variance, target)}
+    return {"plain": pixels.plain(pixels.certain)} | _where(real, maps), None
 
 
 def _bootstrap(pixels: _Pixels):
-    mean, log_variance, target, box = pixels.select(pixels.uncertain)
+    mean, log_variance, target, box, real = pixels.select()
     flip = pixels.flipper.binary(mean, log_variance, box)
     flipped_target = 1 - target if pixels.recipe.flip_target == "opposite" else (mean.detach() > 0).to(mean.dtype)
     uncertainty, bootstrap = losses.bootstrapping_loss(mean, log_variance, target, flipped_target, 1 - flip)
-    maps = {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty, "bootstrap": bootstrap}
+    maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
     if pixels.recipe.prior:
         maps["prior"] = pixels.recipe.prior * losses.variance_prior(log_variance)
-    return maps, flip > 0.5
+    return {"plain": pixels.plain(pixels.certain)} | _where(real, maps), real & (flip > 0.5)
 
 
 def _ce_bootstrap(pixels: _Pixels):
-    mean, log_variance, target, box = pixels.select(pixels.uncertain)
+    mean, log_variance, target, box, real = pixels.select()
     flip = pixels.flipper.multi_class(mean, log_variance, target, box)
     new_target = losses.bootstrapped_target(mean, target, flip)
     shape = (mean.shape[-1], pixels.samples, *mean.shape[:-1])  # classes first, as the losses want them in memory
     noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
     estimator = ESTIMATORS[pixels.recipe.estimator]
     uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
-    maps = {"plain": pixels.plain(pixels.certain), "uncertainty": uncertainty, "bootstrap": bootstrap}
-    return maps, flip & (new_target != target)
+    maps = _where(real, {"uncertainty": uncertainty, "bootstrap": bootstrap})
+    return {"plain": pixels.plain(pixels.certain)} | maps, real & flip & (new_target != target)
+
+
+def _where(real: Tensor, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses of listed pixels, zero where the list has none."""
+    return {name: torch.where(real, value, 0) for name, value in maps.items()}

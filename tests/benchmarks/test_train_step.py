@@ -85,10 +85,12 @@ def options(**changed) -> argparse.Namespace:
     given = {
         "size": "32x16",
         "batch": 2,
+        "images": 8,
         "width": 0.25,
         "rows": ["bce-500-2280", "bootstrap-500-2280-stable"],
         "device": "cpu",
         "workers": 0,
+        "engines": ["auto", "plain"],
         "rounds": 1,
         "steps": 1,
         "public": None,
@@ -96,17 +98,16 @@ def options(**changed) -> argparse.Namespace:
     return argparse.Namespace(**given | changed)
 
 
-def test_every_side_is_timed_beside_the_public_recipe(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_step, "IMAGES", 8)
+def test_every_side_is_timed_beside_the_public_recipe(tmp_path):
     timed = train_step.run(options(), tmp_path)
     lines = train_step.table(timed, 2).splitlines()
     assert [line.split("  ")[0].strip() for line in lines[1:]] == list(timed)
-    assert list(timed) == [train_step.PUBLIC, "bce-500-2280", "bootstrap-500-2280-stable"]
-    assert lines[1].split()[-1] == "1.00"
-    assert lines[2].split()[-1] == "1.00"  # the plain loss over itself
+    rows = ["bce-500-2280", "bootstrap-500-2280-stable"]
+    assert list(timed) == [train_step.PUBLIC, *rows, *(f"{row} (plain)" for row in rows)]
+    assert [lines[i].split()[-1] for i in (1, 2, 4)] == ["1.00"] * 3  # the plain loss over itself
 
 
-@pytest.mark.parametrize("option", ["--batch", "--threads", "--rounds", "--steps"])
+@pytest.mark.parametrize("option", ["--batch", "--images", "--threads", "--rounds", "--steps"])
 def test_a_count_below_one_is_a_line_of_usage(option, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_step", option, "0"])
     with pytest.raises(SystemExit) as stopped:

@@ -152,7 +152,8 @@ def test_a_training_reads_just_the_params_that_its_stage_tracks(row: str, monkey
 
     params = Recorder(SETTINGS.params)
     settings = Settings(params, SETTINGS.profile, SETTINGS.rows, SETTINGS.order)
-    monkeypatch.setattr(loop, "fill_rate", lambda *_: ())
+    for measured in ("fill_rate", "label_shares"):
+        monkeypatch.setattr(loop, measured, lambda *_: ())
     loop.describe(settings, row, 0, Packed, np.arange(2), np.arange(2))
     stage = STAGES[f"train-{SETTINGS.rows[row].trains.replace('_', '-')}"]
     assert params.read == set(declared_params(stage)["params.yaml"])

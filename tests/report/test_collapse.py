@@ -120,8 +120,8 @@ def test_trainings_tell_both_recipes_ends(project):
 
 
 def test_two_committed_trainings_are_told_by_their_own_numbers(project):
-    picture = collapse.ablated("camvid", ("bare", "cap-per-tau"), project)
+    picture = collapse.ablated("camvid", ("bare", "cap-pp-start-at-tau"), project)
     assert "bare: in the end 95.0 % of true foreground" in picture.alt
-    assert "cap-per-tau: in the end 5.0 % of true foreground" in picture.alt
+    assert "cap-pp-start-at-tau: in the end 5.0 % of true foreground" in picture.alt
     assert "car IoU 68.0 %" in picture.alt
     assert "CamVid" in picture.figure.texts[-2].get_text()

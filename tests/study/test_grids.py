@@ -14,7 +14,7 @@ from dvc.utils.hydra import apply_overrides
 from stages import params
 from stages.params import UserError
 from stages.paths import ROOT
-from stages.study import grids
+from stages.study import grids, plain
 from stages.train.recipes import RECIPES, Recipe, recipe_of
 
 
@@ -60,6 +60,42 @@ def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
         assert recipe.smax is None or recipe.bound != "tanh" or settings.params.tau < 2.718**recipe.smax
 
 
+@pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
+@pytest.mark.parametrize("grid", grids.GRIDS)
+def test_without_dvc_a_runs_settings_are_what_dvc_makes_of_its_changes(root, grid, dataset):
+    for run in runs_of(root, grid, dataset).values():
+        assert plain.make(root, run, root / "plain" / run.experiment) == settings_of(root, run)
+
+
+def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(root, monkeypatch, capfd):
+    for name, old, new in [
+        ("datasets.yaml", "images: {train: 400, val: 160}", "images: {train: 12, val: 4}"),
+        ("datasets.yaml", "width: 0.5                    # half", "width: 0.25  # half"),
+        ("finals.yaml", "synthetic: {steps: 720}", "synthetic: {steps: 3}"),
+        ("params.yaml", "device: auto", "device: cpu"),
+    ]:
+        text = (root / name).read_text()
+        assert old in text
+        (root / name).write_text(text.replace(old, new))
+    chosen = grids.only(grids.runs(params.load(root), "finals", "synthetic", root), ["bce-500", "ce-500"])
+    chosen = [run for run in chosen if run.seed < 2]
+    for name in ("stages/boxes", "stages/download", "stages/evaluate", "stages/train"):
+        (root / name).mkdir(parents=True)
+    broken = replace(chosen[-1], seed=7, row="no-such-row")
+    with pytest.raises(UserError, match="no such row"):
+        plain.study(root, [*chosen, broken], jobs=2)
+    kept = {file.name: file.read_bytes() for file in (root / "reference" / "finals" / "synthetic").glob("*.json")}
+    assert set(kept) == {f"{row}-{seed}.json" for row in ("bce-500", "ce-500") for seed in (0, 1)}
+    result = json.loads(kept["ce-500-1.json"])
+    assert (result["seed"], result["settings"]["steps"], result["row"]) == (1, 3, "ce-500")
+    assert (root / "reference" / "finals" / "synthetic" / "bce-500-0.npz").exists()  # a row that is shown
+    capfd.readouterr()
+    plain.study(root, chosen, jobs=2)
+    assert capfd.readouterr().out.startswith("4 of 4 runs are there")
+    for file in (root / "reference" / "finals" / "synthetic").glob("*.json"):
+        assert file.read_bytes() == kept[file.name]
+
+
 NEUTRAL = asdict(Recipe("", bound="finite"))  # what a result says nothing of, because it is older
 UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target", "prior"}}
 
@@ -90,7 +126,7 @@ def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset
                 row.pp / params.PAPER_IMAGES, abs=0.01
             )
             asked += 1
-    assert asked > 40
+    assert asked > 20
 
 
 def test_the_ablation_never_sees_the_evaluation_split_and_the_finals_change_no_data(root):
@@ -132,9 +168,22 @@ def test_a_variant_changes_what_it_says_and_nothing_else(root):
     assert after.params.model_copy(update={"dataset": before.params.dataset}) == before.params
 
 
+def test_what_a_grid_sets_for_a_dataset_holds_for_all_of_its_runs_unless_one_says_otherwise(root):
+    text = (root / "finals.yaml").read_text()
+    assert "synthetic: {steps: 720}" in text
+    (root / "finals.yaml").write_text(text.replace("synthetic: {steps: 720}", "synthetic: {steps: 720, tau: 3.0}"))
+    runs = {dataset: runs_of(root, "finals", dataset) for dataset in ("synthetic", "camvid")}
+    assert {"steps=720", "tau=3.0"} <= set(runs["synthetic"]["bce-2780"].changes)
+    assert "tau=1.0" in runs["synthetic"]["bootstrap-500-2280-tau-1"].changes
+    assert not {"steps=720", "tau=3.0"} & set(runs["camvid"]["bce-2780"].changes)
+    (root / "finals.yaml").write_text(text.replace("synthetic: {steps: 720}", "drawn: {steps: 720}"))
+    with pytest.raises(UserError, match="finals.yaml: set has drawn; allowed: synthetic, camvid, cityscapes"):
+        runs_of(root, "finals")
+
+
 def test_an_entry_for_some_datasets_is_in_no_others_grid(root):
-    assert "tau-1-start-quarter" in runs_of(root, dataset="synthetic")
-    assert "tau-1-start-quarter" not in runs_of(root, dataset="camvid")
+    assert "full-720-steps" in runs_of(root, dataset="synthetic")
+    assert "full-720-steps" not in runs_of(root, dataset="camvid")
 
 
 def test_masks_and_boxes_make_up_the_papers_pool(root):

@@ -4,7 +4,7 @@ import torch
 
 from stages import arrays
 from stages.params import Row
-from stages.train.batches import Batches, fill_rate, plan
+from stages.train.batches import Batches, fill_rate, label_shares, plan
 
 PP, BOX = np.arange(5), np.arange(5, 24)
 MIXED = Row(task="car", loss="bce", pp=500, box=2280)
@@ -94,3 +94,25 @@ def test_the_fill_rate_is_measured_on_the_pixel_perfect_images_without_void(pack
                 right[int(target)] += int(mask == target)
     assert fill_rate(packed, row, pp) == pytest.approx((1.0, right[1] / total[1], right[2] / total[2]))
     assert fill_rate(packed, row, pp[:0]) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["bce-2780", "bce-0-2780", "bce-500-2280", "ce-500-2280"])
+def test_label_shares_are_of_the_labels_that_the_row_is_trained_on(name, packed, settings):
+    row = settings.rows[name]
+    pp, box = arrays.pools(packed, row)
+    labels = np.concatenate(
+        [
+            arrays.task_masks(packed.train.masks[pp], len(row.classes)).ravel(),
+            packed.train.targets(row.task)[box].ravel(),
+        ]
+    )
+    known = labels[labels != arrays.VOID]
+    shares = label_shares(packed, row, pp, box)
+    assert sum(shares) == pytest.approx(1)
+    assert shares == pytest.approx([(known == c).mean() for c in range(len(row.classes))], abs=1e-3)
+
+
+def test_a_class_without_a_label_has_a_share_above_zero(packed, settings):
+    row = settings.rows["ce-2780"]
+    nothing = np.array([], np.int64)
+    assert label_shares(packed, row, nothing, nothing) == pytest.approx([1 / 3] * 3)

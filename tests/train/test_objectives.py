@@ -1,11 +1,13 @@
 """The loss of each row on a batch against a slow loop over pixels, written from the paper's sections."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from stages.params import Row
+from stages.train import objectives
 from stages.train.objectives import Supervision, channels, objective, predict
 from stages.train.recipes import RECIPES, Flipper, recipe_of
 
@@ -183,3 +185,23 @@ def test_decisions_are_made_where_the_paper_puts_them():
     assert predict(mean, ROWS["bce"]).flatten().tolist() == [0, 1, 1, 1]
     assert predict(mean, ROWS["regression-box"]).flatten().tolist() == [0, 0, 0, 1]
     assert predict(torch.tensor([0.1, 0.3, 0.2]).view(1, 3, 1, 1), ROWS["ce"]).item() == 1
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_lists_of_a_fixed_length_change_no_loss_and_no_gradient(name, labels, monkeypatch):
+    """What a recorded step takes: room for more pixels than the batch has. Noise is the same for a pixel of either."""
+    row, output = ROWS[name], output_of(ROWS[name])
+    noise = torch.randn(3, 4, 200, generator=torch.Generator().manual_seed(5))
+    monkeypatch.setattr(objectives.torch, "randn", lambda shape, dtype, device: noise[:, :, : shape[-1]])
+    found = []
+    for room in (None, 96, 144):
+        leaf = output.clone().requires_grad_()
+        loss = loss_of(row, leaf, replace(labels, room=room))
+        loss.total.backward()
+        found.append((loss, leaf.grad))
+    for loss, gradient in found[1:]:
+        torch.testing.assert_close(loss.total, found[0][0].total)
+        assert {k: v.item() for k, v in loss.terms.items()} == pytest.approx(
+            {k: v.item() for k, v in found[0][0].terms.items()}
+        )
+        torch.testing.assert_close(gradient, found[0][1])

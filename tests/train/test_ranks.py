@@ -47,6 +47,7 @@ with ranks(device) as these:
         run = loop.describe(settings, name, 0, packed, pp, box)
         trainer = loop.Trainer(packed, row, run, pp, box, device, ranks=these)
         trainer.network.eval()
+        trainer.network.head.bias.data.clamp_(min=0)  # so that some pixels are foreground
         trainer.network.train = lambda mode=True, network=trainer.network: network
         trainer.optimiser.step = lambda: None
         for step in range(3):

@@ -232,27 +232,3 @@ def test_a_torn_checkpoint_counts_as_none(tmp_path):
         assert saved.load(torch.device("cpu")) is None
         saved.save({"step": 3, "tensor": torch.ones(2)})
         assert saved.load(torch.device("cpu"))["step"] == 3
-
-
-@pytest.mark.gpu
-def test_cpu_and_gpu_agree_on_the_losses_of_one_batch(packed, settings):
-    """fp32, TF32 off, dropout off; the multi-class noise is drawn on the CPU for both."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    from stages.train.batches import Batches, plan
-    from stages.train.model import build, flipper_of, normalise
-    from stages.train.objectives import Supervision, objective
-    from stages.train.recipes import recipe_of
-
-    for name in ["bce-500-2280", "regression-500-2280", "bootstrap-500-2280-stable", "ce-500-2280"]:
-        row = settings.rows[name]
-        pp, box = arrays.pools(packed, row)
-        images, labels = Batches(packed, row, pp, plan(pp, box, steps=1, batch_size=8, seed=0), torch.device("cpu"))[0]
-        torch.manual_seed(0)
-        network = build(row, 1).eval()
-        flipper = flipper_of(row, {"tau": 2.5, "temperature": 0.2}, (1.0, 0.7))
-        loss = objective(row, recipe_of(row), flipper, None)
-        totals = []
-        for device in ("cpu", "cuda"):
-            moved = Supervision(*(x.to(device) for x in (labels.target, labels.box, labels.pixel_perfect)))
-            totals.append(loss(network.to(device)(normalise(images.to(device))), moved).total.item())
-        assert totals[1] == pytest.approx(totals[0], rel=1e-4), name
