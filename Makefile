@@ -56,5 +56,5 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	@rm -rf data/valid.txt data/*/scenes data/*/packed runs results metrics.json .checkpoints
+	@rm -rf data/valid.txt data/*/scenes data/*/packed runs results metrics.json .checkpoints .clones/data-*
 	@find reports -mindepth 1 ! -name README.md -delete
