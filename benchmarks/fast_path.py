@@ -56,10 +56,15 @@ def trained(settings: Settings, packed: arrays.Packed, row: str, seed: int, devi
     run = describe(settings, row, seed, packed, pp, box)
     trainer = Trainer(packed, settings.rows[row], run, pp, box, device)
     if plain:
-        trainer.precision = torch.float32
-        trainer.network.to(memory_format=torch.contiguous_format)
+        make_plain(trainer)
     trainer.fit(f"{row} seed {seed}, {'plain' if plain else 'fast'}")
     return evaluate(trainer.predictor, packed, settings.rows[row], device)[0]["iou"]["car"]
+
+
+def make_plain(trainer: Trainer) -> None:
+    """Put a training that has not begun on the plain path."""
+    trainer.precision = torch.float32
+    trainer.network.to(memory_format=torch.contiguous_format)
 
 
 def table(found: Mapping[str, Sequence[tuple[float, float]]]) -> str:

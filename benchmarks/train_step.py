@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from benchmarks.fast_path import make_plain
 from benchmarks.public_recipe import PublicRecipe
 from benchmarks.sides import Timed, count_of, in_turn
 from stages import arrays, params, paths
@@ -59,7 +60,8 @@ def main() -> None:
     parser.add_argument("--steps", type=count_of, default=3, help="of each side in a round")
     parser.add_argument("--public", type=Path, metavar="PATH", help="a clone of erfnet_pytorch: times its network too")
     arguments = parser.parse_args()
-    torch._dynamo.config.recompile_limit = 64  # every row compiles the same functions anew
+    if "compiled" in arguments.engines:
+        torch._dynamo.config.recompile_limit = 64  # every row compiles the same functions anew
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
         UserError: no such row; a size that is none; a clone without the network.
     """
     size = _size(arguments.size)
-    settings = chosen(size, arguments.batch, arguments.width, arguments.device, arguments.images)
+    settings = settings_for(size, arguments.batch, arguments.width, arguments.device, arguments.images)
     if unknown := [row for row in arguments.rows if row not in settings.rows]:
         raise UserError(f"--rows {unknown[0]}: no such row; rows.yaml has {', '.join(settings.order)}")
     device = resolve(arguments.device)
@@ -118,8 +120,7 @@ def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.devi
     chosen = {"auto": None, "plain": "eager"}.get(engine, engine)
     trainer = Trainer(packed, settings.rows[row], run, pp, box, device, engine=chosen)
     if engine == "plain":
-        trainer.precision = torch.float32
-        trainer.network.to(memory_format=torch.contiguous_format)
+        make_plain(trainer)
     steps = count()
 
     def step() -> None:
@@ -145,7 +146,7 @@ def table(timed: dict[str, Timed], batch: int) -> str:
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).to_string()
 
 
-def chosen(size: tuple[int, int], batch: int, width: float, device: str, images: int) -> Settings:
+def settings_for(size: tuple[int, int], batch: int, width: float, device: str, images: int) -> Settings:
     """The drawn scenes at twice `size`, packed at `size`, and a training of more steps than are timed."""
     settings = params.load()
     profile = params.Profile.model_validate(params.read_yaml(paths.ROOT / "datasets.yaml")["profiles"]["synthetic"])

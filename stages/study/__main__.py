@@ -24,7 +24,7 @@ def main() -> None:
     if arguments.only:
         chosen = grids.only(chosen, arguments.only)
     if arguments.seeds:
-        chosen = [run for run in chosen if run.seed in arguments.seeds]
+        chosen = grids.of_seeds(chosen, arguments.seeds)
     study = plain.study if arguments.without_dvc else grids.study
     study(paths.ROOT, chosen, arguments.jobs)
 

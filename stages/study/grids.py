@@ -175,6 +175,20 @@ def only(chosen: list[Run], names: Sequence[str]) -> list[Run]:
     return [run for run in chosen if run.variant in names]
 
 
+def of_seeds(chosen: list[Run], seeds: Sequence[int]) -> list[Run]:
+    """The runs of these seeds.
+
+    Raises:
+        UserError: a seed that none of them has.
+    """
+    known = {run.seed for run in chosen}
+    for seed in seeds:
+        if seed not in known:
+            allowed = ", ".join(map(str, sorted(known)))
+            raise UserError(f"--seeds {seed}: no entry of the grid has it; allowed: {allowed}")
+    return [run for run in chosen if run.seed in seeds]
+
+
 def study(root: Path, chosen: list[Run], jobs: int) -> None:
     """Queue what has no result yet, and keep each result as it comes.
 

@@ -51,7 +51,7 @@ def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
         raise UserError(failed[0])
 
 
-def make(root: Path, run: Run, folder: Path) -> Settings:
+def write_settings(root: Path, run: Run, folder: Path) -> Settings:
     """Write the three files of settings, with the run's changes, into a new folder, and read them."""
     yaml, by_file = YAML(typ="safe", pure=True), {name: [] for name in FILES}
     for change in run.changes:
@@ -88,7 +88,7 @@ def _make_data(root: Path, run: Run) -> Path:
     with FileLock(folder.with_suffix(".lock")):
         if not (packed / "arrays.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            settings = make(root, run, folder)
+            settings = write_settings(root, run, folder)
             environ = os.environ | {"DVC_ROOT": os.environ.get("DVC_ROOT", str(root))}
             manifest = download(settings.profile, run.dataset, paths.scenes(run.dataset, folder), environ)
             pack(settings.profile.boxes, settings.params.data_seed, run.dataset, manifest, packed)
@@ -105,7 +105,7 @@ def _run(root: Path, run: Run, folder: Path, data: Path) -> None:
     from stages.evaluate.run import evaluate_run
     from stages.train.loop import train
 
-    settings = make(root, run, folder)
+    settings = write_settings(root, run, folder)
     (folder / "data").symlink_to(data)
     train(settings, run.row, run.seed, folder)
     evaluate_run(settings, run.row, run.seed, folder)

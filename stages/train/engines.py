@@ -14,6 +14,7 @@ from stages.train.losses import constants
 from stages.train.objectives import Supervision
 
 ENGINES = ("eager", "graph", "compiled")
+_TENSORS = ("target", "box", "pixel_perfect")  # of Supervision
 WARM_UP = 3  # steps before the recording, in which the optimiser makes its state and cuDNN finds its algorithms
 
 Step = Callable[[Tensor, Supervision], tuple[Tensor, dict[str, Tensor]]]
@@ -89,6 +90,3 @@ class Recorded:
         torch.cuda.current_stream().wait_stream(self._stream)
         torch.backends.cudnn.benchmark = before
         return result
-
-
-_TENSORS = ("target", "box", "pixel_perfect")

@@ -28,7 +28,7 @@ QUADRATURE_NODES = 8
 
 def constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """A few numbers as a tensor (P,) that is made once: to copy it each time would make the host wait for a GPU."""
-    return _made(values, dtype, device)
+    return _made(values, dtype, device)  # a compiler looks through a cache, but takes this function's word
 
 
 @functools.cache

@@ -64,10 +64,10 @@ def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
 @pytest.mark.parametrize("grid", grids.GRIDS)
 def test_without_dvc_a_runs_settings_are_what_dvc_makes_of_its_changes(root, grid, dataset):
     for run in runs_of(root, grid, dataset).values():
-        assert plain.make(root, run, root / "plain" / run.experiment) == settings_of(root, run)
+        assert plain.write_settings(root, run, root / "plain" / run.experiment) == settings_of(root, run)
 
 
-def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(root, monkeypatch, capfd):
+def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(root, capfd):
     for name, old, new in [
         ("datasets.yaml", "images: {train: 400, val: 160}", "images: {train: 12, val: 4}"),
         ("datasets.yaml", "width: 0.5                    # half", "width: 0.25  # half"),
@@ -179,6 +179,13 @@ def test_what_a_grid_sets_for_a_dataset_holds_for_all_of_its_runs_unless_one_say
     (root / "finals.yaml").write_text(text.replace("synthetic: {steps: 720}", "drawn: {steps: 720}"))
     with pytest.raises(UserError, match="finals.yaml: set has drawn; allowed: synthetic, camvid, cityscapes"):
         runs_of(root, "finals")
+
+
+def test_a_seed_that_no_entry_has_is_refused(root):
+    chosen = grids.runs(params.load(root), "finals", "camvid", root)
+    assert {run.seed for run in grids.of_seeds(chosen, [0, 4])} == {0, 4}
+    with pytest.raises(UserError, match="--seeds 9: no entry of the grid has it; allowed: 0, 1, 2, 3, 4"):
+        grids.of_seeds(chosen, [0, 9])
 
 
 def test_an_entry_for_some_datasets_is_in_no_others_grid(root):

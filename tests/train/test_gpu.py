@@ -26,7 +26,7 @@ STEPS = 200
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return train_step.chosen((1024, 512), 8, 1.0, "cuda", 16)
+    return train_step.settings_for((1024, 512), 8, 1.0, "cuda", 16)
 
 
 @pytest.fixture(scope="module")
