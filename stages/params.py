@@ -150,10 +150,13 @@ class Row(Model):
             raise ValueError(
                 "recipe (paper, stable) must be given for bootstrap and ce_bootstrap, and for no other loss"
             )
-        if self.overrides != Overrides() and not self.bootstraps:
-            raise ValueError("overrides change a recipe, so they are for bootstrap and ce_bootstrap alone")
+        overridden = set(self.overrides.model_dump(exclude_none=True))
+        if not self.bootstraps and overridden - {"pp_only"}:
+            raise ValueError("overrides other than pp_only are for bootstrap and ce_bootstrap alone")
+        if "pp_only" in overridden and not self.mixes:
+            raise ValueError("overrides with pp_only are for rows of both kinds of images (pp and box above 0)")
         unread = {"bootstrap": ("trigger", "estimator"), "ce_bootstrap": ("flip_target", "prior")}.get(self.loss, ())
-        if ignored := [name for name in unread if getattr(self.overrides, name) is not None]:
+        if ignored := [name for name in unread if name in overridden]:
             raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
         if self.overrides.start is not None and self.overrides.start_per_tau:
             raise ValueError("overrides take either start or start_per_tau, above 0")

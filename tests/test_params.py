@@ -245,7 +245,8 @@ def test_a_new_row_is_told_step_by_step_what_it_lacks(root: Path) -> None:
             "{prior: 0.25, flip_target: model}",
             "rows.ce-bootstrap-500-2280: loss ce_bootstrap does not read flip_target, prior",
         ),
-        ("bce-500", "{prior: 0}", "rows.bce-500: overrides change a recipe, so they are for bootstrap"),
+        ("bce-500", "{prior: 0}", "rows.bce-500: overrides other than pp_only are for bootstrap and ce_bootstrap"),
+        ("bce-500", "{pp_only: 0.3}", "rows.bce-500: overrides with pp_only are for rows of both kinds of images"),
     ],
 )
 def test_a_wrong_override_is_named(root: Path, row: str, entry: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Other thresholds, starts of the variance and samples: what the committed trainings of finals.yaml say of them."""
+"""Other thresholds, starts, samples and draws: what the committed trainings of finals.yaml say of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from stages.style import dataset_title
 
 @dataclass(frozen=True)
 class Beside:
-    """The rows that a bootstrapping row is compared with, and by which IoU. None: its task has no such row."""
+    """The rows that a row of masks and boxes is compared with, and by which IoU. None: its task has no such row."""
 
     label: str
     masks: str
@@ -22,9 +22,14 @@ class Beside:
     full: str
 
 
+CAR = Beside("car", "bce-500", "bce-500-2280", "regression-500-2280", "bce-2780")
+CAR_PERSON = Beside("mean", "ce-500", "ce-500-2280", None, "ce-2780")
 BESIDE = {
-    "bootstrap-500-2280": Beside("car", "bce-500", "bce-500-2280", "regression-500-2280", "bce-2780"),
-    "ce-bootstrap-500-2280": Beside("mean", "ce-500", "ce-500-2280", None, "ce-2780"),
+    "bce-500-2280": CAR,
+    "uncertainty-500-2280": CAR,
+    "bootstrap-500-2280": CAR,
+    "ce-500-2280": CAR_PERSON,
+    "ce-bootstrap-500-2280": CAR_PERSON,
 }
 """The rows of which finals.yaml has variations, without their recipe."""
 HEAD = (
@@ -33,6 +38,7 @@ HEAD = (
     "τ",
     "first σ²",
     "T",
+    "masks first",
     "IoU",
     "objects lost",
     "over the masks alone",
@@ -56,12 +62,12 @@ def table(settings: Settings, finals: Mapping[str, Result]) -> Table | None:
     head = [Cell(name, "text" if name in ("Row", "recipe") else "ours", header=True) for name in HEAD]
     caption = (
         "Trainings of finals.yaml, judged once on the evaluation split. IoU of cars, or the mean over three classes, "
-        "in percent, mean ± standard deviation (in brackets: how many seeds). Objects lost: share of the rightly "
-        "labelled box pixels that are flipped in the end. Then points of IoU over other rows (the masks alone; plain "
-        "BCE or CE on the same labels; in-box regression), and the share of full supervision, paired by seed, with "
-        "95 % intervals."
+        "in percent, mean ± standard deviation (in brackets: how many seeds). Masks first: share of the steps that "
+        "draw clean masks alone. Objects lost: share of the rightly labelled box pixels that are flipped in the end. "
+        "Then points of IoU over other rows (the masks alone; plain BCE or CE on the same labels; in-box regression), "
+        "and the share of full supervision, paired by seed, with 95 % intervals."
     )
-    title = f"Other thresholds, starts and samples on {dataset_title(dataset)}"
+    title = f"Other thresholds, starts, samples and draws on {dataset_title(dataset)}"
     notes = [COLLAPSED_NOTE] if any(COLLAPSED in cell.text for line in body for cell in line) else []
     return Table("variations", title, caption, [head], body, notes, records)
 
@@ -76,7 +82,8 @@ def _variations(finals: Mapping[str, Result]) -> list[tuple[str, str]]:
 
 
 def _order(run: Mapping) -> tuple:
-    return run["recipe"], run["settings"].get("samples", 0), run["settings"]["tau"], -_start(run)
+    settings, recipe = run["settings"], run["resolutions"]
+    return run["recipe"] or "", settings.get("samples", 0), settings.get("tau", 0), -_start(run), recipe["pp_only"]
 
 
 def _start(run: Mapping) -> float:
@@ -91,10 +98,11 @@ def _line(ours: Result, beside: Beside, finals: Mapping[str, Result]) -> dict[st
     iou, lost = ours.iou(beside.label), _lost(ours)
     others = (beside.masks, beside.mixed, beside.regression)
     texts = [
-        RECIPE_NAMES[run["recipe"]],
-        f"{run['settings']['tau']:g}",
-        f"{_start(run):.2g}",
+        RECIPE_NAMES[run["recipe"]] if run["recipe"] else NONE,
+        f"{run['settings']['tau']:g}" if "tau" in run["settings"] else NONE,
+        NONE if run["auroc"] is None else f"{_start(run):.2g}",  # no variance, no AUROC
         str(run["settings"].get("samples", NONE)),
+        f"{run['resolutions']['pp_only']:.0%}".replace("%", " %"),
         f"{iou} ({iou.n}){collapse_mark(ours, finals)}" if iou else NONE,
         f"{lost.mean:.1f}" if lost else NONE,
         *(_compared("iou_difference", ours, name, beside, finals) for name in others),
@@ -110,7 +118,7 @@ def _lost(ours: Result) -> Measured | None:
 
 def _compared(measure: str, ours: Result, name: str | None, beside: Beside, finals: Mapping[str, Result]) -> str:
     """Mean and interval of a paired measure with another row; a dash where there is none."""
-    if name not in finals:
+    if name not in finals or name == ours.row:
         return NONE
     check = Check(measure=measure, rows=[ours.row, name], label=beside.label, above=0)
     found = effect(check, [ours, finals[name]])

@@ -184,7 +184,10 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {"auroc": None, "edge_ratio": None, "trace": None}
     if not row.box:
         return found
-    bad = row.recipe == "paper"
+    bad, stable = row.recipe == "paper", row.recipe == "stable"
+    found["settings"] = {"tau": 2.5} if row.bootstraps else {}
+    found["resolutions"] = {"name": row.recipe or "paper", "pp_only": 0.3 if stable else 0.0}
+    found["resolutions"] |= {"start": 1.0, "start_per_tau": 0.6 if stable else 0.0}
     found["trace"] = {"steps": list(STEPS), "box": {"precision": 70.0, "recall": 100.0, "iou": 70.0}}
     found["trace"]["output"] = {key: [10.0, 50.0, 4.0 if bad else 75.0] for key in ("precision", "recall", "iou")}
     if row.loss in UNCERTAIN:
@@ -194,9 +197,6 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
     if row.bootstraps:
         found["trace"] |= {"flipped_right": [0, 20, 95.0 if bad else 5.0], "flipped_wrong": [0, 40.0, 60.0]}
         found["trace"]["target"] = {key: [70.0, 74.0, 5.0 if bad else 80.0] for key in ("precision", "recall", "iou")}
-        found["resolutions"] = {"name": row.recipe, "pp_only": 0.0 if bad else 0.3}
-        found["resolutions"] |= {"start": 1.0, "start_per_tau": 0.0 if bad else 0.6}
-        found["settings"] = {"tau": 2.5}
     return found
 
 

@@ -148,13 +148,22 @@ def test_the_ablation_is_of_at_most_80_runs_besides_its_baselines(root):
 def test_the_finals_hold_every_row_three_times_and_those_that_are_compared_five_times(root):
     settings = params.load(root)
     grid, runs = grids.load("finals", root), grids.runs(settings, "finals", "camvid", root)
-    counts = {row: [run.seed for run in runs if run.variant == row] for row in settings.order}
+    counts = {name: [run.seed for run in runs if run.variant == name] for name in grid.runs}
     asked = {row for bar in grid.bars for row in bar.check.rows}
     assert all(seeds == list(range(len(seeds))) for seeds in counts.values())
     compared = asked | {"regression-500-2280", "uncertainty-500-2280", "bootstrap-500-2280"}
     assert {len(counts[row]) for row in compared} == {5}
     assert set(map(len, counts.values())) == {3, 5}
     assert {run.row for run in runs} == set(settings.order)
+
+
+@pytest.mark.parametrize("row", ["bce-500-2280", "uncertainty-500-2280", "ce-500-2280"])
+def test_a_control_draws_what_the_stable_recipe_draws(root, row):
+    run = runs_of(root, "finals")[f"{row}-masks-first"]
+    settings = settings_of(root, run)
+    ours, stable = settings.rows[row], settings.rows["bootstrap-500-2280-stable"]
+    assert (ours.pp, ours.box, run.seed) == (stable.pp, stable.box, 0)
+    assert recipe_of(ours) == replace(RECIPES["paper"], pp_only=RECIPES["stable"].pp_only)
 
 
 def test_a_variant_changes_what_it_says_and_nothing_else(root):
@@ -212,7 +221,7 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
         (
             "row: bootstrap-500-2280-stable",
             "row: bce-500",
-            "runs.base: overrides change a recipe, so they are for bootstrap and ce_bootstrap alone",
+            "runs.base: overrides other than pp_only are for bootstrap and ce_bootstrap alone",
         ),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
         ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
