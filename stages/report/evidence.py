@@ -14,6 +14,8 @@ from stages.params import Settings
 from stages.paths import ROOT
 from stages.report import pages, pictures, tables
 from stages.report.claims import Finding, Verdict
+from stages.report.committed import Committed
+from stages.report.paper import Check
 from stages.report.records import Measured, Result
 from stages.report.tables import Cell, Table
 
@@ -42,42 +44,60 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """What of a run a measure is made of, beside its IoU: name, and where it lies in the run."""
 
 
-def claim_page(finding: Finding, settings: Settings, root: Path = ROOT) -> str:
-    """The HTML page of one claim, self-contained but for its links to the report's other pages."""
-    dataset = settings.params.dataset
+def claim_page(finding: Finding, settings: Settings, committed: Mapping[str, Committed], root: Path = ROOT) -> str:
+    """The HTML page of one claim, self-contained but for its links to the report's other pages.
+
+    Args:
+        committed: what the trainings in reference/finals/ say, shown below this run's own.
+    """
+    dataset, check = settings.params.dataset, finding.claim.check
     title = style.dataset_title(dataset)
-    drawn = [effect_picture(finding, dataset)]
-    if finding.claim.check.measure == "boxes_over_masks":  # shapes are for the eye
+    drawn = [effect_picture(check, {_name(verdict): verdict for verdict in finding.verdicts}, title)]
+    if check.measure == "boxes_over_masks":  # shapes are for the eye
         rows = list(dict.fromkeys(row for verdict in finding.verdicts for row in verdict.rows))
         drawn.append(pictures.outputs(rows, settings.rows[rows[0]].task, dataset, settings.params.seeds[0], root))
     drawn += [
-        curves_picture(row, finding.results, BY_MEASURE[finding.claim.check.measure], dataset)
+        curves_picture(row, finding.results, BY_MEASURE[check.measure], dataset)
         for verdict in finding.verdicts
-        if finding.claim.check.measure in BY_MEASURE and verdict.effect
+        if check.measure in BY_MEASURE and verdict.effect
         for row in verdict.rows
     ]
+    others = {
+        (one.title, _name(verdict)): verdict
+        for one in committed.values()
+        for same in one.found
+        if same.claim.id == finding.claim.id
+        for verdict in same.verdicts
+    }
+    named = {", ".join(names): verdict for names, verdict in others.items()}
+    more = effect_picture(check, named, " and ".join(one.title for one in committed.values()))
     return pages.render(
         "claim.html",
         title=finding.claim.says,
         dataset=title,
         finding=finding,
         recipe_names=tables.RECIPE_NAMES,
-        pictures=[(pages.data_uri(picture.png()), picture.alt) for picture in drawn if picture],
+        pictures=[_address(picture) for picture in drawn if picture],
         table=Markup(seeds_table(finding, title).html()),
         figures=[(text, page) for text, page in FIGURES.items() if text in finding.claim.place],
+        committed=others,
+        committed_picture=_address(more) if more else None,
     )
 
 
-def effect_picture(finding: Finding, dataset: str) -> style.Picture | None:
-    """Each recipe's measure by seed, its mean and 95 % interval, beside the threshold; None if nothing is measured."""
-    measured = [verdict for verdict in finding.verdicts if verdict.effect]
+def _address(picture: style.Picture) -> tuple[str, str]:
+    return pages.data_uri(picture.png()), picture.alt
+
+
+def effect_picture(check: Check, verdicts: Mapping[str, Verdict], where: str) -> style.Picture | None:
+    """The measure of each named verdict by seed, its mean and 95 % interval, beside the threshold; None without any."""
+    measured = {name: verdict for name, verdict in verdicts.items() if verdict.effect}
     if not measured:
         return None
-    check = finding.claim.check
     with rc_context(style.RULES):
         figure = Figure(figsize=(style.WIDTH, 0.7 + 0.42 * len(measured)), layout="constrained")
         axes = figure.subplots()
-        for line, verdict in enumerate(measured):
+        for line, verdict in enumerate(measured.values()):
             _draw_effect(axes, line, verdict)
         axes.axvline(check.threshold, color=style.INK, linewidth=1, linestyle="--")
         low, high = axes.get_xlim()
@@ -85,10 +105,10 @@ def effect_picture(finding: Finding, dataset: str) -> style.Picture | None:
         axes.axvspan(*side, color=style.LINE, alpha=0.45, linewidth=0)
         axes.set_xlim(low, high)
         axes.set_ylim(len(measured) - 0.4, -0.6)
-        axes.set_yticks(range(len(measured)), [_name(verdict) for verdict in measured])
-        axes.set_xlabel(f"{check.unit} on {style.dataset_title(dataset)}")
+        axes.set_yticks(range(len(measured)), list(measured))
+        axes.set_xlabel(f"{check.unit} on {where}")
         axes.spines[["top", "right", "left"]].set_visible(False)
-    said = "; ".join(f"{_name(verdict)} {verdict.effect}" for verdict in measured)
+    said = "; ".join(f"{name} {verdict.effect}" for name, verdict in measured.items())
     side = "above" if check.below is None else "below"
     return style.Picture(
         figure, f"{check.unit}, a dot for each seed: {said}. The claim asks for a value {side} {check.threshold:g}."

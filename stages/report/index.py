@@ -11,7 +11,7 @@ from markupsafe import Markup
 from stages import params, paths
 from stages.params import PAPER_IMAGES, Settings, UserError
 from stages.paths import ROOT
-from stages.report import claims, costs, evidence, pages, paper, runner, tables, variations
+from stages.report import claims, committed, costs, evidence, pages, paper, runner, tables, variations
 from stages.report.paper import Paper
 from stages.report.records import Result, finals, read_json, results
 from stages.report.tables import RECIPE_NAMES
@@ -43,8 +43,9 @@ def build(root: Path = ROOT) -> dict[str, str]:
     settings, printed = params.load(root), paper.load(root)
     measured = results(settings, root)
     dataset = settings.params.dataset
-    committed = finals(dataset, root)
-    found = claims.findings(printed, settings, measured, committed)
+    trained = finals(dataset, root)
+    found = claims.findings(printed, settings, measured, trained)
+    complete, _ = committed.load(printed, root)
     others = tables.other_rows(printed, settings, measured)
     cost = costs.load(root)
     growth = costs.picture(cost)
@@ -58,10 +59,11 @@ def build(root: Path = ROOT) -> dict[str, str]:
         summary=claims.summary(found),
         headlines=claims.headlines(printed, settings, measured),
         recipe_names=RECIPE_NAMES,
+        committed=complete,
         single=all(len(result.runs) == 1 for result in measured.values()),
         tables=[_markup(table) for table in tables.paper_tables(printed, settings, measured)],
         others=_markup(others),
-        variations=_markup(variations.table(settings, committed)),
+        variations=_markup(variations.table(settings, trained)),
         flips=_markup(tables.flip_table(settings, measured)),
         shapes=_markup(tables.shape_table(settings, measured)),
         overview=_picture(OVERVIEW, root),
@@ -76,7 +78,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         growth=(pages.data_uri(growth.png()), growth.alt, costs.said(cost)),
         rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
     )
-    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, settings, root) for f in found}
+    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, settings, complete, root) for f in found}
     return {"index.html": page} | evidences
 
 

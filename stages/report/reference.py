@@ -7,17 +7,17 @@ marks. Numbers, plots and labels alone, so that it may be published of any datas
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from matplotlib import rc_context
 
 from stages import params, style
 from stages.arrays import task_masks
-from stages.params import Settings, UserError
+from stages.params import UserError
 from stages.paths import ROOT
-from stages.report import bars, claims, overview, paper, records, tables, variations
+from stages.report import bars, claims, committed, overview, paper, tables, variations
 from stages.report.claims import Finding
+from stages.report.committed import Committed
 from stages.report.records import read_arrays
 
 SHOWN = {
@@ -41,57 +41,43 @@ def write(root: Path = ROOT) -> list[Path]:
     Raises:
         UserError: no dataset is complete, nothing is written then; or README.md lacks a mark.
     """
-    printed, asked, found, judged, folders, seeds = paper.load(root), bars.load(root), {}, {}, {}, {}
-    lacks = ""
-    for dataset in sorted(folder.name for folder in (root / "reference" / "finals").glob("*/")):
-        settings, trained = _settings(dataset, root), records.finals(dataset, root)
-        if missing := [row for row in settings.order if row not in trained]:
-            lacks = f"reference/finals/{dataset} lacks {', '.join(missing)}: `python -m stages.study finals {dataset}`"
-            print(f"left out: {lacks}", file=sys.stderr)
-            continue
-        measured = {row: trained[row] for row in settings.order}
-        found[dataset] = claims.findings(printed, settings, measured, trained)
-        judged[style.dataset_title(dataset)] = bars.judge(asked, trained)
-        seeds[dataset] = min(len(result.runs) for result in measured.values())
+    printed, folders = paper.load(root), {}
+    complete, lacking = committed.load(printed, root)
+    for line in lacking:
+        print(f"left out: {line}", file=sys.stderr)
+    if lacking and not complete:
+        raise UserError(lacking[-1])
+    for dataset, trainings in complete.items():
         folders[dataset] = out = root / "reference" / dataset
-        varied = variations.table(settings, trained)
+        settings, measured = trainings.settings, trainings.measured
+        varied = variations.table(settings, trainings.trained)
         kept = [*tables.paper_tables(printed, settings, measured), *([varied] if varied else [])]
         for stale in (out / "tables").glob("*"):  # a table that is no longer made
             stale.unlink()
         tables.write(kept, out / "tables")
-        ledger = claims.markdown(found[dataset], style.dataset_title(dataset))
-        (out / "claims.md").write_text(ledger, encoding="utf-8")
+        (out / "claims.md").write_text(claims.markdown(trainings.found, trainings.title), encoding="utf-8")
         (out / "overview.png").write_bytes(overview.overview(printed, settings, measured).png())
         (out / "masks.png").write_bytes(masks(dataset, root).png())
-    if lacks and not found:
-        raise UserError(lacks)
     readme = root / "README.md"
-    text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(found))
-    text = insert(text, "bars", bars.markdown(judged))
-    whole = sorted((name for name in TABLES if name in folders), key=lambda name: seeds[name] < SPREAD)  # stable
+    text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(complete))
+    text = insert(text, "bars", bars.markdown({one.title: one.judged for one in complete.values()}))
+    whole = sorted((name for name in TABLES if name in folders), key=lambda name: complete[name].seeds[0] < SPREAD)
     text = insert(text, "tables", tables_of(folders[whole[0]]) if whole else "")
     readme.write_text(text, encoding="utf-8")
     return list(folders.values())
 
 
-def _settings(dataset: str, root: Path) -> Settings:
-    """The settings with `dataset` chosen."""
-    settings = params.load(root)
-    return replace(settings, params=settings.params.model_copy(update={"dataset": dataset}))
-
-
-def ledgers(found: Mapping[str, list[Finding]]) -> str:
+def ledgers(complete: Mapping[str, Committed]) -> str:
     """Every dataset's verdicts side by side, as a Markdown table; "" without any."""
-    if not found:
+    if not complete:
         return ""
-    columns = [(dataset, recipe) for dataset in found for recipe in ("paper", "stable")]
-    names = [f"{style.dataset_title(dataset)}, {tables.RECIPE_NAMES[recipe]}" for dataset, recipe in columns]
+    columns = [(n, recipe) for n in range(len(complete)) for recipe in ("paper", "stable")]
+    titles = [one.title for one in complete.values()]
+    names = [f"{titles[n]}, {tables.RECIPE_NAMES[recipe]}" for n, recipe in columns]
     lines = [["Claim", "paper", *names], ["---"] * (2 + len(names))]
-    for of_claim in zip(*found.values(), strict=True):
-        by_dataset = dict(zip(found, of_claim, strict=True))
-        first = of_claim[0]
-        cells = [_verdict(by_dataset[dataset], recipe) for dataset, recipe in columns]
-        lines.append([first.claim.says, first.paper, *cells])
+    for of_claim in zip(*(one.found for one in complete.values()), strict=True):
+        cells = [_verdict(of_claim[n], recipe) for n, recipe in columns]
+        lines.append([of_claim[0].claim.says, of_claim[0].paper, *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

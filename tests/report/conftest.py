@@ -27,3 +27,10 @@ def inputs(untouched: Path) -> tuple:
     """(paper, settings, results) of the miniature."""
     settings = params.load(untouched)
     return paper.load(untouched), settings, records.results(settings, untouched)
+
+
+@pytest.fixture
+def finals(project: Path) -> Path:
+    """A project whose every row has committed trainings on the drawn scenes."""
+    miniature.write_finals(project)
+    return project

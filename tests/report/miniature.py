@@ -200,6 +200,19 @@ def doubts(row: Row, settings: Settings) -> dict[str, Any]:
     return found
 
 
+def write_finals(root: Path) -> None:
+    """reference/finals/synthetic: every row's training as that of two seeds, a point of IoU apart."""
+    folder = root / "reference" / "finals" / "synthetic"
+    folder.mkdir(parents=True)
+    settings = params.load(root)
+    for row in settings.order:
+        result = json.loads(paths.result(row, root).read_text())
+        for seed in (0, 1):
+            run = result["runs"][0] | {"row": row, "variant": row, "seed": seed, "recipe": settings.rows[row].recipe}
+            run["iou"] = {label: value + seed for label, value in run["iou"].items()}
+            (folder / f"{row}-{seed}.json").write_text(json.dumps(run))
+
+
 def write_validation_run(root: Path, name: str) -> None:
     """evaluate/ of a run whose output is its boxes, with a variance that is high inside of them."""
     task = params.load(root).rows[name].task

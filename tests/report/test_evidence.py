@@ -60,7 +60,8 @@ def test_every_page_is_self_contained_and_its_pictures_have_alternative_texts(bu
 
 def test_the_effect_is_drawn_by_seed_in_the_recipes_colours(found):
     finding = found["near-full"]
-    axes = evidence.effect_picture(finding, "synthetic").figure.axes[0]
+    verdicts = {verdict.recipe: verdict for verdict in finding.verdicts}
+    axes = evidence.effect_picture(finding.claim.check, verdicts, "drawn scenes").figure.axes[0]
     drawn = {line.get_color(): sorted(map(float, line.get_xdata())) for line in axes.lines if line.get_marker() == "o"}
     for verdict in finding.verdicts:
         colour = RECIPE_COLOURS["literal" if verdict.recipe == "paper" else "stable"]
@@ -102,7 +103,7 @@ def test_a_claim_about_flips_shows_the_flips_of_both_of_its_rows(seeded, found):
     word, effect, _ = claims.judge(claim.check, [results[row] for row in rows])
     finding = claims.Finding(claim, "", [claims.Verdict("paper", word, rows, effect)], results)
     assert effect.mean == 90.0
-    page = evidence.claim_page(finding, settings, seeded)
+    page = evidence.claim_page(finding, settings, {}, seeded)
     assert re.findall(r'alt="Over the training of ([\w-]+):', page) == rows
 
 

@@ -1,5 +1,6 @@
 """reports/index.html: what it leads with, and that it opens anywhere without a network."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -31,6 +32,38 @@ def test_the_page_leads_with_what_was_reproduced(page: str):
     sections = re.findall(r'<section id="(\w+)"', page)
     assert sections == ["reproduced", "tables", "boxes", "figures", "resolutions", "data", "made", "cost"]
     assert page.index("With the stable recipe, ") < page.index('<section id="reproduced"')
+
+
+def test_committed_trainings_follow_with_their_verdicts_and_bars(page: str, finals: Path):
+    assert "With more seeds" not in page
+    for name in (*runner.FIGURES, index.OVERVIEW):
+        miniature.write_figure_notebook(finals, name)
+    built = index.build(finals)
+    text = built["index.html"]
+    section = text[text.index('<section id="committed"') : text.index('<section id="tables"')]
+    assert 'href="#committed"' in text[: text.index('<section id="committed"')]
+    assert "On drawn street scenes (synthetic) every row has 2 seeds." in section
+    line = next(line for line in section.split("<tr>") if "bootstrapping-beats-masks.html" in line)
+    assert re.findall(r"badge [a-z]+\">(?:. )?([a-z ]+)<", line) == ["not reproduced", "reproduced"]
+    assert "n = 2" in line
+    line = next(line for line in section.split("<tr>") if "500 masks and boxes beat the masks alone" in line)
+    assert "✓ met" in line
+    claim = built["claims/bootstrapping-beats-masks.html"]
+    assert claim.count("drawn street scenes (synthetic), stable") == 2  # table, alternative text
+    assert claim.count("<img") == 2
+
+
+def test_a_recipe_without_a_verdict_leaves_its_cell_empty(finals: Path):
+    for name in (*runner.FIGURES, index.OVERVIEW):
+        miniature.write_figure_notebook(finals, name)
+    folder = finals / "reference" / "finals" / "synthetic"
+    for tau in (1.0, 10.0):
+        run = json.loads((folder / "bootstrap-500-2280-0.json").read_text())
+        name = f"bootstrap-500-2280-tau-{tau:g}"
+        (folder / f"{name}-0.json").write_text(json.dumps(run | {"variant": name, "settings": {"tau": tau}}))
+    text = index.build(finals)["index.html"]
+    line = next(line for line in text.split("<tr>") if "small-tau-collapses.html" in line)
+    assert re.search(r'stable recipe">–</td>', line)
 
 
 def test_every_title_names_the_dataset(page: str):
