@@ -21,7 +21,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullFormatter, NullLocator
 from torch import Tensor
 
 from stages import style
@@ -337,6 +337,9 @@ def _scale(axes: Axes, label: str, run: Mapping[str, Any], last: bool) -> None:
     if "σ²" in label:
         axes.set_yscale("log")
         axes.axhline(run["settings"]["tau"], color=style.INK, lw=0.8, ls=(0, (4, 2)), label="τ")
+        low, high = np.log10(axes.get_ylim())
+        axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))  # whole decades, so some are named
+        axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(-2, 102)
     start = run["resolutions"]["pp_only"] * run["trace"]["steps"][-1]

@@ -13,10 +13,13 @@ from stages.arrays import TASKS, VOID, Split, open_packed, task_masks
 from stages.params import UserError
 from stages.paths import ROOT
 from stages.report.records import read_arrays, read_json
+from stages.report.tables import Cell, Table
 from stages.style import Picture, Sheet
 
 RECIPES = {"paper": "literal recipe (paper)", "stable": "stable recipe"}
 FLIPPED = 0.5  # 1 - W above this counts as flipped
+PLACES = (("upper left", 0, 0), ("upper right", 0, 1), ("lower left", 1, 0), ("lower right", 1, 1))
+"""A pixel's place in a block of 2x2: its name, first row, first column."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,27 @@ def figure5(dataset: str, seed: int, root: Path = ROOT) -> Picture:
         f"stable recipe. {' '.join(run.summary('car') for run in runs.values())}"
     )
     return Picture(sheet.figure, alt)
+
+
+def flips_by_place(dataset: str, seed: int, root: Path = ROOT) -> Table:
+    """Of the box pixels behind Figure 5, the share that is flipped at the last moment, by place in the 2x2 blocks of
+    the network's last layer (a transposed convolution of stride 2), which has weights of its own for each place."""
+    runs = _both("bootstrap-500-2280", dataset, seed, root)
+    head = ["", *(name for name, _, _ in PLACES)]
+    body, records = [], []
+    for recipe, run in runs.items():
+        inside = np.stack([sample.inside for sample in run.samples])
+        shares = {
+            name: 100 * _share(run.flip[-1][:, y::2, x::2] > FLIPPED, inside[:, y::2, x::2]) for name, y, x in PLACES
+        }
+        cells = [Cell(f"{share:.1f}", "number") for share in shares.values()]
+        body.append([Cell(RECIPES[recipe], "text name", header=True), *cells])
+        records += [{"recipe": recipe, "place": name, "flipped": share} for name, share in shares.items()]
+    title = f"Flipped box pixels by place in the last layer’s blocks, {style.dataset_title(dataset)}"
+    caption = (
+        f"Percent, at step {runs['paper'].steps[-1]}, of the {len(runs['paper'].samples)} pictures kept, seed {seed}."
+    )
+    return Table("flips-by-place", title, caption, [[Cell(text, header=True) for text in head]], body, (), records)
 
 
 @rc_context(style.RULES)

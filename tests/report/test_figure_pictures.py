@@ -49,6 +49,20 @@ def test_figure_5_shows_two_pictures_at_three_moments_for_both_recipes(untouched
     assert "step\n35" in texts(figure)
 
 
+def test_a_collapse_of_three_places_in_four_is_told_by_place(project: Path):
+    file = paths.train("bootstrap-500-2280", 0, project) / "samples.npz"
+    saved = dict(np.load(file))
+    saved["flip"][-1, :, 1::2, ::2] = 0.4
+    np.savez(file, **saved)
+    literal, stable = pictures.flips_by_place(DATASET, 0, project).body
+    assert [cell.text for cell in literal] == ["literal recipe (paper)", "100.0", "100.0", "0.0", "100.0"]
+    saved = np.load(paths.train("bootstrap-500-2280-stable", 0, project) / "samples.npz")
+    inside = arrays.open_packed(paths.packed(DATASET, project)).train.targets("car")[saved["indices"]] > 0
+    flipped = (saved["flip"][-1] > 0.5)[:, 1::2, ::2][inside[:, 1::2, ::2]]
+    assert 0 < flipped.mean() < 1
+    assert stable[3].text == f"{100 * flipped.mean():.1f}"
+
+
 def test_a_collapsed_recipe_says_so_and_the_other_does_not(untouched: Path):
     for figure in (pictures.figure5, pictures.figure6):
         said = texts(figure(DATASET, 0, untouched).figure)
