@@ -20,6 +20,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 LOG_PI_8 = math.log(math.pi / 8)
@@ -161,15 +162,52 @@ def ce_uncertainty(mean: Tensor, log_variance: Tensor, target: Tensor, noise: Te
     Resolution: minus sign as in Eq 12 (Eq 15 lost it); logarithms throughout, with logsumexp over classes and over
     samples, since the outer exp of Eq 15 overflows fp32 at a logit of 88.7. T samples for each pixel.
     """
-    logits = sample_logits(*(_classes_apart(x) for x in (mean, log_variance, noise)))
-    index = target.unsqueeze(-1).expand(*logits.shape[:-1], 1)
-    log_p = logits.gather(-1, index).squeeze(-1) - torch.logsumexp(logits, dim=-1)
-    return math.log(noise.shape[0]) - torch.logsumexp(log_p, dim=0)
+    mean, log_variance = (_full(x).reshape(-1, x.shape[-1]) for x in (mean, log_variance))
+    noise = noise.reshape(len(noise), *mean.shape)
+    return _SampledCrossEntropy.apply(mean, log_variance, target.flatten(), noise).view_as(target)
 
 
-def _classes_apart(x: Tensor) -> Tensor:
-    """The same values (..., C), each class's together in memory: sums over a few neighbours are slow on a CPU."""
-    return x.movedim(-1, 0).contiguous().movedim(0, -1)
+class _SampledCrossEntropy(torch.autograd.Function):
+    """`ce_uncertainty` of lists, (P, C), (P, C), (P,), (T, P, C) -> (P,), one sample after another.
+
+    The gradients are sums over the samples as well, so they are taken in the same pass and nothing of T times the
+    pixels is kept or read again. With q_t = softmax(l_t) and w_t = q_ty / sum_t q_ty,
+    d/d mu = sum_t w_t (q_t - onehot y), and d/d s = sum_t w_t (q_t - onehot y) exp(s/2) eps_t / 2. The sums are kept
+    relative to the largest q_ty so far, since all of them may be too small for a float.
+    """
+
+    @staticmethod
+    def forward(ctx, mean: Tensor, log_variance: Tensor, target: Tensor, noise: Tensor) -> Tensor:
+        mean, deviation = (x.t().contiguous() for x in (mean, torch.exp(0.5 * log_variance)))  # (C, P) from here on
+        index = target.unsqueeze(0)
+        onehot = torch.zeros_like(mean).scatter_(0, index, 1.0)
+        largest, total = mean.new_full(target.shape, -math.inf), mean.new_zeros(target.shape)
+        by_mean = torch.zeros_like(mean) if ctx.needs_input_grad[0] else None
+        by_deviation = torch.zeros_like(mean)
+        for sample in noise.unbind():
+            shift = deviation * sample.t()
+            logits = mean + shift
+            top = logits.amax(dim=0)
+            logit_y = logits.gather(0, index).squeeze(0) - top
+            q = logits.sub_(top).exp_()
+            over = q.sum(dim=0)
+            log_p = logit_y - over.log()
+            before, largest = largest, torch.maximum(largest, log_p)
+            kept, weight = (before - largest).exp_(), (log_p - largest).exp_()
+            total.mul_(kept).add_(weight)
+            pull = q.mul_(weight / over).sub_(onehot * weight)
+            if by_mean is not None:
+                by_mean.mul_(kept).add_(pull)
+            by_deviation.mul_(kept).addcmul_(pull, shift)
+        ctx.save_for_backward(by_mean, by_deviation, total)
+        return math.log(len(noise)) - largest - total.log()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream: Tensor):
+        by_mean, by_deviation, total = ctx.saved_tensors
+        each = upstream / total
+        return None if by_mean is None else (by_mean * each).t(), (by_deviation * (0.5 * each)).t(), None, None
 
 
 def ce_uncertainty_rao_blackwell(mean: Tensor, log_variance: Tensor, target: Tensor, noise: Tensor) -> Tensor:

@@ -199,6 +199,20 @@ def test_both_estimators_converge_to_the_integral(estimator, mean, variance, tar
     assert value == pytest.approx(exact_ce_two_classes(mean, variance, target), abs=4e-3)
 
 
+def test_the_samples_one_by_one_give_what_all_at_once_give():
+    generator = torch.Generator().manual_seed(6)
+    shape = (2, 50, 4)
+    mean, s = (4 * torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True) for _ in range(2))
+    target, upstream = torch.arange(100).view(2, 50) % 4, torch.randn(2, 50, dtype=torch.float64, generator=generator)
+    noise = torch.randn(7, *shape, dtype=torch.float64, generator=generator)
+    value = losses.ce_uncertainty(mean, s, target, noise)
+    log_p = losses.sample_logits(mean, s, noise).log_softmax(-1).gather(-1, target.expand(7, 2, 50).unsqueeze(-1))
+    expected = -(log_p.squeeze(-1).logsumexp(0) - math.log(7))
+    torch.testing.assert_close(value, expected)
+    for ours, theirs in zip(*(torch.autograd.grad(v, (mean, s), upstream) for v in (value, expected)), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_the_rao_blackwell_estimator_has_less_than_half_the_variance_at_8_classes():
     generator = torch.Generator().manual_seed(1)
     mu, s, target = torch.randn(64, 8, generator=generator), torch.full((64, 8), 1.0), torch.arange(64) % 8
