@@ -67,7 +67,7 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
         if not these.first:
             Trainer(packed, row, run, pp, box, device, ranks=these).fit(name)
             return out
-        record = provenance(root, packed, device, these.world)
+        record = provenance(packed, device, these.world)
         out.mkdir(parents=True, exist_ok=True)
         # Before what describes them, or an interrupted run would leave an earlier one's under its name.
         for made in MADE:
@@ -143,10 +143,10 @@ def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.nd
     }
 
 
-def provenance(root: Path, packed: Packed, device: torch.device, processes: int = 1) -> dict:
-    """record.json, as far as it is known when a run starts."""
+def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict:
+    """record.json, as far as it is known when a run starts; `commit` is that of the code, not of the run's folder."""
     try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
         commit = git.stdout.strip() or None
     except FileNotFoundError:
         commit = None

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,8 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
     record = json.loads(paths.record(name, 0, project).read_text())
     assert record["seconds"] > 0
     assert record["resumed"] == 0
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    assert record["commit"] == (git.stdout.strip() or None)  # of the code, not of the folder that the run is in
     assert not any(path.is_dir() for path in paths.checkpoints(project).iterdir())
     prediction = load(out, torch.device("cpu"))(
         torch.from_numpy(np.array(arrays.open_packed(paths.packed("synthetic", project)).val.images))
