@@ -121,7 +121,7 @@ def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.devi
     trainer = Trainer(packed, settings.rows[row], run, pp, box, device, engine=chosen)
     if engine == "plain":
         make_plain(trainer)
-    steps = count()
+    steps = count(round(trainer.recipe.pp_only * trainer.steps))  # the first of them draw no box
 
     def step() -> None:
         trainer.advance(*trainer.batches[next(steps)])
