@@ -20,13 +20,14 @@ class Committed:
 
     Attributes:
         settings: with the dataset chosen.
-        trained: the trainings by entry of finals.yaml.
+        trained: the trainings by entry of finals.yaml. measured: those of rows.yaml's rows alone, in its order.
         found: each claim's verdicts, in the paper's order.
         judged: each bar's verdict.
     """
 
     settings: Settings
     trained: Mapping[str, Result]
+    measured: Mapping[str, Result]
     found: Sequence[Finding]
     judged: Sequence[Judged]
 
@@ -34,11 +35,6 @@ class Committed:
     def title(self) -> str:
         """The dataset's name for readers."""
         return style.dataset_title(self.settings.params.dataset)
-
-    @property
-    def measured(self) -> dict[str, Result]:
-        """The rows of rows.yaml alone, in its order."""
-        return {row: self.trained[row] for row in self.settings.order}
 
     @property
     def seeds(self) -> tuple[int, int]:
@@ -53,15 +49,15 @@ def load(printed: Paper, root: Path = ROOT) -> tuple[dict[str, Committed], list[
     Raises:
         UserError: a training's file is no JSON, or finals.yaml is broken.
     """
-    asked, complete, lacking = bars.load(root), {}, []
+    asked, default, complete, lacking = bars.load(root), params.load(root), {}, []
     for dataset in sorted(folder.name for folder in (root / "reference" / "finals").glob("*/")):
-        settings, trained = params.load(root), records.finals(dataset, root)
-        if missing := [row for row in settings.order if row not in trained]:
+        trained = records.finals(dataset, root)
+        if missing := [row for row in default.order if row not in trained]:
             left = f"reference/finals/{dataset} lacks {', '.join(missing)}"
             lacking.append(f"{left}: `python -m stages.study finals {dataset}`")
             continue
-        settings = replace(settings, params=settings.params.model_copy(update={"dataset": dataset}))
+        settings = replace(default, params=default.params.model_copy(update={"dataset": dataset}))
         measured = {row: trained[row] for row in settings.order}
         found = claims.findings(printed, settings, measured, trained)
-        complete[dataset] = Committed(settings, trained, found, bars.judge(asked, trained))
+        complete[dataset] = Committed(settings, trained, measured, found, bars.judge(asked, trained))
     return complete, lacking

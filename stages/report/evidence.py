@@ -52,7 +52,8 @@ def claim_page(finding: Finding, settings: Settings, committed: Mapping[str, Com
     """
     dataset, check = settings.params.dataset, finding.claim.check
     title = style.dataset_title(dataset)
-    drawn = [effect_picture(check, {_name(verdict): verdict for verdict in finding.verdicts}, title)]
+    named = {_name(verdict): verdict for verdict in finding.verdicts}
+    drawn = [effect_picture(check, named, title)]
     if check.measure == "boxes_over_masks":  # shapes are for the eye
         rows = list(dict.fromkeys(row for verdict in finding.verdicts for row in verdict.rows))
         drawn.append(pictures.outputs(rows, settings.rows[rows[0]].task, dataset, settings.params.seeds[0], root))
@@ -63,20 +64,19 @@ def claim_page(finding: Finding, settings: Settings, committed: Mapping[str, Com
         for row in verdict.rows
     ]
     others = {
-        (one.title, _name(verdict)): verdict
+        f"{one.title}, {_name(verdict)}": verdict
         for one in committed.values()
         for same in one.found
         if same.claim.id == finding.claim.id
         for verdict in same.verdicts
     }
-    named = {", ".join(names): verdict for names, verdict in others.items()}
-    more = effect_picture(check, named, " and ".join(one.title for one in committed.values()))
+    more = effect_picture(check, others, " and ".join(one.title for one in committed.values()))
     return pages.render(
         "claim.html",
         title=finding.claim.says,
         dataset=title,
         finding=finding,
-        recipe_names=tables.RECIPE_NAMES,
+        named=named,
         pictures=[_address(picture) for picture in drawn if picture],
         table=Markup(seeds_table(finding, title).html()),
         figures=[(text, page) for text, page in FIGURES.items() if text in finding.claim.place],

@@ -41,6 +41,8 @@ HEAD = (
     "masks first",
     "IoU",
     "objects lost",
+    "wrong labels flipped",
+    "boxes over masks",
     "over the masks alone",
     "over plain loss",
     "over regression",
@@ -63,7 +65,8 @@ def table(settings: Settings, finals: Mapping[str, Result]) -> Table | None:
     caption = (
         "Trainings of finals.yaml, judged once on the evaluation split. IoU of cars, or the mean over three classes, "
         "in percent, mean ± standard deviation (in brackets: how many seeds). Masks first: share of the steps that "
-        "draw clean masks alone. Objects lost: share of the rightly labelled box pixels that are flipped in the end. "
+        "draw clean masks alone. Objects lost: share of the rightly labelled box pixels that are flipped in the end, "
+        "then that of the wrongly labelled. Boxes over masks: points of IoU by which outputs agree more with boxes. "
         "Then points of IoU over other rows (the masks alone; plain BCE or CE on the same labels; in-box regression), "
         "and the share of full supervision, paired by seed, with 95 % intervals."
     )
@@ -95,7 +98,7 @@ def _start(run: Mapping) -> float:
 def _line(ours: Result, beside: Beside, finals: Mapping[str, Result]) -> dict[str, str]:
     """The line's texts by column, without the first."""
     run = ours.runs[0]
-    iou, lost = ours.iou(beside.label), _lost(ours)
+    iou, shape = ours.iou(beside.label), effect(Check(measure="boxes_over_masks", rows=[ours.row], below=0), [ours])
     others = (beside.masks, beside.mixed, beside.regression)
     texts = [
         RECIPE_NAMES[run["recipe"]] if run["recipe"] else NONE,
@@ -104,16 +107,18 @@ def _line(ours: Result, beside: Beside, finals: Mapping[str, Result]) -> dict[st
         str(run["settings"].get("samples", NONE)),
         f"{run['resolutions']['pp_only']:.0%}".replace("%", " %"),
         f"{iou} ({iou.n}){collapse_mark(ours, finals)}" if iou else NONE,
-        f"{lost.mean:.1f}" if lost else NONE,
+        *(_flipped(ours, kind) for kind in ("right", "wrong")),
+        f"{shape.mean:+.1f}" if shape else NONE,
         *(_compared("iou_difference", ours, name, beside, finals) for name in others),
         _compared("iou_share", ours, beside.full, beside, finals),
     ]
     return dict(zip(HEAD[1:], texts, strict=True))
 
 
-def _lost(ours: Result) -> Measured | None:
-    flipped = [run["trace"]["flipped_right"][-1] for run in ours.runs if (run.get("trace") or {}).get("flipped_right")]
-    return Measured(tuple(flipped)) if flipped else None
+def _flipped(ours: Result, kind: str) -> str:
+    """Percent of the `right`ly or `wrong`ly labelled box pixels that are flipped in the end; a dash without flips."""
+    curves = [(run.get("trace") or {}).get(f"flipped_{kind}") for run in ours.runs]
+    return f"{Measured(tuple(curve[-1] for curve in curves if curve)).mean:.1f}" if any(curves) else NONE
 
 
 def _compared(measure: str, ours: Result, name: str | None, beside: Beside, finals: Mapping[str, Result]) -> str:

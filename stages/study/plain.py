@@ -3,7 +3,6 @@
 The results are those of `grids.study`, but nothing is committed; `grids.study` commits what it finds.
 """
 
-import io
 import multiprocessing
 import os
 import shutil
@@ -66,7 +65,7 @@ def write_settings(root: Path, run: Run, folder: Path) -> Settings:
             place = content
             for part in above:
                 place = place.setdefault(part, {})
-            place[last] = yaml.load(io.StringIO(value))
+            place[last] = yaml.load(value)
         with (folder / name).open("w") as stream:
             yaml.dump(content, stream)
     return params.load(folder)

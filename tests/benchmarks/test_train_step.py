@@ -107,6 +107,16 @@ def test_every_side_is_timed_beside_the_public_recipe(tmp_path):
     assert [lines[i].split()[-1] for i in (1, 2, 4)] == ["1.00"] * 3  # the plain loss over itself
 
 
+def test_the_stable_recipe_is_timed_where_it_draws_boxes(tmp_path, monkeypatch):
+    settings = train_step.settings_for((32, 16), 2, 0.25, "cpu", 8)
+    packed, clean = train_step.draw(settings, tmp_path), []
+    monkeypatch.setattr(train_step.Trainer, "advance", lambda _, images, labels: clean.append(labels.pixel_perfect))
+    step = train_step.ours(settings, "bootstrap-500-2280-stable", packed, torch.device("cpu"), "auto")
+    for _ in range(8):
+        step()
+    assert not torch.cat(clean).all()
+
+
 @pytest.mark.parametrize("option", ["--batch", "--images", "--threads", "--rounds", "--steps"])
 def test_a_count_below_one_is_a_line_of_usage(option, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_step", option, "0"])
