@@ -58,6 +58,14 @@ class Inconsistency(Model):
     text: str
 
 
+class Untested(Model):
+    """Something that the paper says and nothing here asks, and why not."""
+
+    says: str
+    place: str
+    why: str
+
+
 class Resolution(Model):
     """Something that the paper leaves open, and how it is read here."""
 
@@ -139,6 +147,7 @@ class Paper(Model):
     figures: dict[str, PaperFigure]
     inconsistencies: list[Inconsistency]
     resolutions: list[Resolution]
+    untested: list[Untested]
     claims: list[Claim]
 
     def row(self, name: str, recipe: str | None = None) -> PaperRow | None:

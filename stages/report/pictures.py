@@ -283,7 +283,7 @@ def _share(found: np.ndarray, of: np.ndarray) -> float:
 def outcome(objects: float, wrong: float) -> str:
     """What became of the boxes, by the shares of their right and of their wrong pixels that come out as the object."""
     if objects < 0.5:
-        return "collapsed, most object pixels come out as something else"
+        return "most object pixels come out as something else"
     return "the output stays close to the boxes" if wrong > 0.5 else "the output follows the objects"
 
 

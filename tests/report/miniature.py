@@ -56,6 +56,8 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
     for name in (
         "regression-0-2780",
         "regression-all-500-2280",
+        "bootstrap-500-2280",
+        "bootstrap-500-2280-stable",
         "bootstrap-100-2680",
         "bootstrap-100-2680-stable",
         "ce-500-2280",

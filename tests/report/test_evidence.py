@@ -114,6 +114,8 @@ def test_claims_about_shapes_show_the_outputs_of_their_rows(built):
     }
     assert {name: said for name, said in shown.items() if said} == {
         "claims/boxes-rectangles.html": ["regression-0-2780"],
+        "claims/regression-finer.html": ["regression-all-500-2280"],
+        "claims/masks-not-boxes.html": ["bootstrap-500-2280 and of bootstrap-500-2280-stable"],
         "claims/hundred-masks-rectangles.html": ["bootstrap-100-2680 and of bootstrap-100-2680-stable"],
         "claims/several-mixing-rectangles.html": ["ce-500-2280"],
     }

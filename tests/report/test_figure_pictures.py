@@ -63,10 +63,10 @@ def test_a_collapse_of_three_places_in_four_is_told_by_place(project: Path):
     assert stable[3].text == f"{100 * flipped.mean():.1f}"
 
 
-def test_a_collapsed_recipe_says_so_and_the_other_does_not(untouched: Path):
+def test_a_recipe_that_lost_the_objects_says_so_and_the_other_does_not(untouched: Path):
     for figure in (pictures.figure5, pictures.figure6):
         said = texts(figure(DATASET, 0, untouched).figure)
-        assert "Literal recipe (paper): collapsed" in said
+        assert "Literal recipe (paper): most object pixels come out as something else" in said
         assert "Stable recipe: the output follows the objects" in said
 
 
@@ -83,8 +83,8 @@ def test_figure_6_keeps_the_flips_of_each_class_to_its_boxes(untouched: Path):
 @pytest.mark.parametrize(
     ("objects", "wrong", "said"),
     [
-        (0.0, 0.0, "collapsed"),
-        (0.4, 0.9, "collapsed"),
+        (0.0, 0.0, "most object pixels come out as something else"),
+        (0.4, 0.9, "most object pixels come out as something else"),
         (0.95, 0.9, "boxes"),
         (0.6, 0.2, "follows"),
         (1.0, 0.5, "follows"),
