@@ -22,7 +22,7 @@ from stages.paths import ROOT
 
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 NAME_ALLOWED = "a-z and 0-9, in parts joined by -"
-DEVICES = r"(auto|cpu|cuda(:\d+)?)"
+DEVICES = r"(auto|cpu|cuda(:[0-9]{1,3})?)"
 PAPER_IMAGES = 2780
 """Size of the paper's training pool; a row's counts are shares of it."""
 

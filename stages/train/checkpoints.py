@@ -50,21 +50,30 @@ class Checkpoint:
 
 
 @contextmanager
-def checkpoint(folder: Path) -> Iterator[Checkpoint]:
-    """The checkpoint in `folder`, held by a lock; the folder is deleted when the block ends without an exception.
+def alone(folder: Path, run: str) -> Iterator[None]:
+    """Until the block ends, no other process trains `run` (a row and seed) with any settings: all write to one place.
+
+    Args:
+        folder: where the lock lies, that of the checkpoints.
 
     Raises:
-        UserError: another process is training the same run.
+        UserError: another process is training it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(folder.name + ".lock"), blocking=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{run}.lock", blocking=False)
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(f"{folder.name}: another process is training this run; wait for it, or end it") from None
+        raise UserError(f"{run}: another process is training this row and seed; wait for it, or end it") from None
     try:
-        folder.mkdir(exist_ok=True)
-        yield Checkpoint(folder)
-        shutil.rmtree(folder)
+        yield
     finally:
         lock.release()
+
+
+@contextmanager
+def checkpoint(folder: Path) -> Iterator[Checkpoint]:
+    """The checkpoint in `folder`, which is deleted when the block ends without an exception."""
+    folder.mkdir(parents=True, exist_ok=True)
+    yield Checkpoint(folder)
+    shutil.rmtree(folder)

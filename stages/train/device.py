@@ -16,6 +16,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 def resolve(name: str) -> torch.device:
     """`auto` is the first CUDA device where there is one, else the CPU; any other name is taken literally.
 
+    A CUDA device becomes the process's current one: streams and recordings are of that, whatever their tensors are of.
     Under torchrun, `auto` and `cuda` are the CUDA device of the process's number on its machine.
 
     Raises:
@@ -29,6 +30,8 @@ def resolve(name: str) -> torch.device:
     device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"params.yaml: {said}; this machine has {torch.cuda.device_count()} CUDA devices")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     return device
 
 

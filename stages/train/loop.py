@@ -27,7 +27,7 @@ from stages.params import LARGEST_SEED, Row, Settings, UserError
 from stages.progress import bar
 from stages.train import engines, samples, traces
 from stages.train.batches import Batches, fill_rate, label_shares, plan
-from stages.train.checkpoints import Checkpoint, checkpoint, code_hash
+from stages.train.checkpoints import Checkpoint, alone, checkpoint, code_hash
 from stages.train.device import keep_freed_memory, precision, resolve
 from stages.train.device import name as device_name
 from stages.train.model import Predictor, build, flipper_of, normalise
@@ -68,15 +68,16 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
             Trainer(packed, row, run, pp, box, device, ranks=these).fit(name)
             return out
         record = provenance(packed, device, these.world)
-        out.mkdir(parents=True, exist_ok=True)
-        # Before what describes them, or an interrupted run would leave an earlier one's under its name.
-        for made in MADE:
-            (out / made).unlink(missing_ok=True)
-        write_json(out / "run.json", run)
-        write_json(paths.record(name, seed, root), record)
         how = [record[key] for key in ("code", "data", "precision")]
         key = hashlib.sha256(json.dumps([run, *how, device.type]).encode()).hexdigest()
-        with checkpoint(paths.checkpoints(root) / f"{name}-{seed}-{key[:16]}") as saved:
+        checkpoints, short = paths.checkpoints(root), f"{name}-{seed}"
+        with alone(checkpoints, short), checkpoint(checkpoints / f"{short}-{key[:16]}") as saved:
+            out.mkdir(parents=True, exist_ok=True)
+            # Before what describes them, or an interrupted run would leave an earlier one's under its name.
+            for made in MADE:
+                (out / made).unlink(missing_ok=True)
+            write_json(out / "run.json", run)
+            write_json(paths.record(name, seed, root), record)
             trainer = Trainer(packed, row, run, pp, box, device, saved, these)
             trainer.fit(f"{name} seed {seed}")
             trainer.write(out)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 from stages import arrays, params, paths
 from stages.train import loop
-from stages.train.checkpoints import checkpoint
+from stages.train.checkpoints import alone, checkpoint
 from stages.train.device import resolve
 from stages.train.model import load
 from stages.train.objectives import UNCERTAIN
@@ -219,13 +220,27 @@ def test_a_users_mistakes_get_one_line(project, settings):
         load(paths.train("bce-500", 0, project), torch.device("cpu"))
 
 
-def test_two_processes_do_not_train_one_run(tmp_path):
-    with (
-        checkpoint(tmp_path / "run"),
-        pytest.raises(params.UserError, match="another process"),
-        checkpoint(tmp_path / "run"),
-    ):
-        pass
+def test_a_run_that_another_process_trains_is_left_as_it_is_whatever_the_settings(project, settings):
+    out = loop.train(settings, "bce-500", 0, project)
+    files = [*out.iterdir(), paths.record("bce-500", 0, project)]
+    before = {file: file.read_bytes() for file in files}
+    other = replace(settings, params=settings.params.model_copy(update={"learning_rate": 0.5}))
+    for again in (settings, other):
+        with (
+            alone(paths.checkpoints(project), "bce-500-0"),
+            pytest.raises(params.UserError, match="^bce-500-0: another process is training this row and seed"),
+        ):
+            loop.train(again, "bce-500", 0, project)
+        assert {file: file.read_bytes() for file in before} == before
+    assert loop.train(other, "bce-500", 0, project) == out
+    assert (out / "run.json").read_bytes() != before[out / "run.json"]
+
+
+def test_a_cuda_device_becomes_the_current_one(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert [resolve("cuda:1"), resolve("cuda")] == chosen == [torch.device("cuda:1"), torch.device("cuda:0")]
 
 
 def test_a_torn_checkpoint_counts_as_none(tmp_path):
