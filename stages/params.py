@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from stages.paths import ROOT
 
@@ -56,6 +56,7 @@ def whole(low: int, high: int | None = None) -> Any:
 
 
 LARGEST_SEED = 2**31 - 1
+MOST_STEPS = 10**7  # the draws of all steps are planned at once
 Seed = Annotated[int, whole(0, LARGEST_SEED)]
 Side = Annotated[int, Field(ge=8, multiple_of=8)]
 Size = Annotated[tuple[Side, Side], Strict(False)]  # a YAML list may fill a tuple; its items stay strict
@@ -77,13 +78,15 @@ class Params(Model):
     tau: float = Field(gt=0, le=100, description="a number above 0, at most 100")
     temperature: float = Field(gt=0, le=100, description="a number above 0, at most 100")
     samples: int = whole(1, 1000)
-    batch_size: int = whole(1)
+    batch_size: int = whole(1, 65536)
     pp_chance: float = Field(gt=0, lt=1, description="a number between 0 and 1, both excluded")
     sampler: Literal["coin", "fixed"] = Field(description="coin, fixed")
     learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = Field(
         description="a number above 0, at most 1, or auto"
     )
-    steps: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(description="a whole number from 1 up, or auto")
+    steps: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_STEPS)] = Field(
+        description=f"a whole number from 1 to {MOST_STEPS}, or auto"
+    )
     device: str = Field(pattern=f"^{DEVICES}$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
     processes: int = whole(1)
 
@@ -281,7 +284,7 @@ class Train(Model):
     width: float = Field(
         ge=0.25, le=4, multiple_of=0.0625, description="a multiple of 1/16 from 0.25 to 4 (1 is the paper's network)"
     )
-    steps: int = whole(1)
+    steps: int = whole(1, MOST_STEPS)
     learning_rate: float = Field(gt=0, le=1, description="a number above 0, at most 1")
     schedule: Literal["one_cycle", "polynomial", "constant"] = Field(description="one_cycle, polynomial, constant")
     weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
@@ -399,7 +402,7 @@ def _check_profile(entry: Any, problems: list[str], where: str) -> Profile | Non
         return None
     scenes = entry["scenes"]
     source = scenes.get("source") if isinstance(scenes, dict) else None
-    if source not in SCENES:
+    if not isinstance(source, str) or source not in SCENES:
         problems.append(_not_allowed(f"{where}.scenes.source", source, _choices(source, SCENES)))
         return None
     models = {"scenes": SCENES[source], "boxes": Boxes, "train": Train}
@@ -420,8 +423,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{path.name}{line}: {(error.problem or 'not YAML').splitlines()[0]}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name}: not YAML: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise UserError(f"{path.name}: {error.strerror}, in {path.parent}") from None
+    except Exception as error:  # noqa: BLE001 - ruamel's constructors raise what int(), date() and the like raise
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"{path.name}: not YAML: {said}") from None
     if not isinstance(data, dict):
         raise UserError(f"{path.name}: allowed: a map from keys to values")
     return data
@@ -501,5 +507,8 @@ def _shown(value: Any) -> str:
     """A value as YAML would write it, on one line and not too long."""
     if isinstance(value, float) and not math.isfinite(value):
         return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except (TypeError, ValueError):  # a list as a key; a list within itself
+        text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

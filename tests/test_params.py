@@ -91,15 +91,15 @@ def test_settings_cannot_be_changed() -> None:
         ("samples", "0", "0", "a whole number from 1 to 1000"),
         ("samples", "2.5", "2.5", "a whole number from 1 to 1000"),
         ("samples", "true", "true", "a whole number from 1 to 1000"),
-        ("batch_size", "0", "0", "a whole number from 1 up"),
-        ("batch_size", '"8"', '"8"', "a whole number from 1 up"),
+        ("batch_size", "0", "0", "a whole number from 1 to 65536"),
+        ("batch_size", '"8"', '"8"', "a whole number from 1 to 65536"),
         ("pp_chance", "1", "1", "a number between 0 and 1"),
         ("sampler", "dice", '"dice"', "coin, fixed"),
         ("learning_rate", "fast", '"fast"', "a number above 0, at most 1, or auto"),
         ("learning_rate", "0", "0", "a number above 0, at most 1, or auto"),
         ("learning_rate", "true", "true", "a number above 0, at most 1, or auto"),
-        ("steps", "0", "0", "a whole number from 1 up, or auto"),
-        ("steps", "1.5", "1.5", "a whole number from 1 up, or auto"),
+        ("steps", "0", "0", "a whole number from 1 to 10000000, or auto"),
+        ("steps", "1.5", "1.5", "a whole number from 1 to 10000000, or auto"),
         ("data_seed", "-1", "-1", "a whole number from 0"),
         ("seeds", "[]", "[]", "a list of one or more"),
         ("seeds", "[0, 0]", "[0, 0]", "different whole numbers"),
@@ -146,6 +146,28 @@ def test_the_first_problem_is_told_with_the_count_of_the_others(root: Path) -> N
     message = refusal(root)
     assert message.startswith("params.yaml: tau is -1;")
     assert message.endswith("(and 2 more in this file)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2021-99-99", "0x_", "!!int abc", "!!float abc", "!!bool abc", "&a [*a]", "{[1]: 2}", "[" * 3000, "1" * 5000],
+    ids=lambda text: text[:12],
+)
+def test_a_value_that_no_constructor_takes_is_one_line(root: Path, text: str) -> None:
+    put(root, "params.yaml", r"^seeds: .*", f"seeds: {text}")
+    assert refusal(root).startswith("params.yaml")
+
+
+@pytest.mark.parametrize("source", ["[synthetic]", "{synthetic: 1}", "3"])
+def test_a_source_that_is_no_name_is_one_line(root: Path, source: str) -> None:
+    put(root, "datasets.yaml", r"^( +)source: synthetic", rf"\1source: {source}")
+    assert "scenes.source is " in refusal(root)
+
+
+def test_a_folder_in_place_of_a_file_is_named(root: Path) -> None:
+    (root / "rows.yaml").unlink()
+    (root / "rows.yaml").mkdir()
+    assert refusal(root).startswith("rows.yaml: Is a directory, in ")
 
 
 @pytest.mark.parametrize("file", FILES)

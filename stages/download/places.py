@@ -39,7 +39,10 @@ def users(
     if not value:
         return None
     starts = [Path.cwd(), *([Path(environ["DVC_ROOT"])] if environ.get("DVC_ROOT") else [])]
-    roots = [(start / Path(value).expanduser()).resolve() for start in starts]
+    try:
+        roots = [(start / Path(value).expanduser()).resolve() for start in starts]
+    except RuntimeError:
+        raise UserError(f"{variable} is {value}, and there is no such user's home") from None
     for root in (root / inner for root in roots for inner in ("", *within)):
         if all((root / name).is_dir() for name in need):
             return Path(os.path.normpath(root))

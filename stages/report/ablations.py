@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from stages import style
 from stages.params import UserError, read_yaml
 from stages.paths import ROOT
-from stages.report.records import Measured, collapsed, read_json
+from stages.report.records import Measured, collapsed, kept
 from stages.report.tables import NONE, Cell, Table
 from stages.style import Picture
 
@@ -52,7 +52,7 @@ def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
     for folder in sorted((root / "reference" / "ablation").glob("*/")):
         runs: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
         for file in sorted(folder.glob("*.json")):
-            run = read_json(file, None, root)
+            run = kept(file, root)
             runs.setdefault(run["variant"], []).append(run)
         if any(runs.values()):
             if not runs[FULL]:

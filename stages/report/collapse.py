@@ -292,7 +292,7 @@ def trainings(dataset: str, seed: int, root: Path = ROOT) -> Picture:
 def ablated(dataset: str, variants: Sequence[str], root: Path = ROOT) -> Picture:
     """The same of two committed trainings of ablation.yaml, seed 0."""
     folder = root / "reference" / "ablation" / dataset
-    runs = {variant: records.read_json(folder / f"{variant}-0.json", None, root) for variant in variants}
+    runs = {variant: records.kept(folder / f"{variant}-0.json", root) for variant in variants}
     return _trainings(runs, f"{style.dataset_title(dataset)} · ablation, held-out training images")
 
 

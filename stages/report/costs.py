@@ -39,7 +39,7 @@ def load(root: Path = ROOT) -> Mapping[str, Any]:
         found = json.loads((root / FILE).read_text(encoding="utf-8"))
         runs = sorted(found["runs"], key=lambda run: run["images"])
         known = all(set(SHOWN) <= set(run["stages"]) for run in runs)
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         runs, known = [], False
     if not runs or not known:
         raise UserError(f"{FILE} is no measurement of the pipeline: `{REMEDY}` writes it")

@@ -2,16 +2,16 @@
 
 import json
 import statistics
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict, ValidationError
 
 from stages import paths
-from stages.params import Settings, UserError
+from stages.params import Model, Settings, UserError
 from stages.paths import ROOT
 
 
@@ -50,9 +50,10 @@ def read_json(path: Path, stage: str | None, root: Path = ROOT) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{_shown(path, root)} is missing: {_remedy(path, stage, root)}") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         again = _remedy(path, stage, root, again=True)
-        raise UserError(f"{_shown(path, root)} is not JSON (line {error.lineno}): {again}") from None
+        place = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f"byte {error.start}"
+        raise UserError(f"{_shown(path, root)} is not JSON ({place}): {again}") from None
 
 
 def read_arrays(path: Path, keys: Iterable[str], stage: str | None, root: Path = ROOT) -> dict[str, np.ndarray]:
@@ -66,7 +67,7 @@ def read_arrays(path: Path, keys: Iterable[str], stage: str | None, root: Path =
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
         raise UserError(f"{_shown(path, root)} is missing: {_remedy(path, stage, root)}") from None
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001 - damaged bytes lead zip, zlib and numpy to raise anything
         raise UserError(f"{_shown(path, root)} is damaged: {_remedy(path, stage, root, again=True)}") from None
     missing = [key for key in keys if key not in arrays]
     if missing:
@@ -148,6 +149,8 @@ def result(row: str, dataset: str, root: Path = ROOT) -> Result:
     """
     path = paths.result(row, root)
     data = read_json(path, "gather", root)
+    if not isinstance(data, dict):
+        raise UserError(f"{_shown(path, root)} holds no run: `dvc repro gather`")
     if data.get("dataset") != dataset:
         raise UserError(
             f"{_shown(path, root)} is of dataset {data.get('dataset')}, params.yaml says {dataset}: `dvc repro gather`"
@@ -157,14 +160,45 @@ def result(row: str, dataset: str, root: Path = ROOT) -> Result:
     return Result(row, tuple(data["runs"]))
 
 
+class _Training(Model):
+    """The part of a committed training that nothing can be said without."""
+
+    model_config = ConfigDict(extra="ignore")
+    variant: str
+    seed: int
+    row: str
+    recipe: str | None
+    iou: dict[str, float | None]
+    settings: dict[str, Any]
+
+
+def kept(file: Path, root: Path = ROOT) -> Mapping[str, Any]:
+    """One training of reference/<grid>/<dataset>.
+
+    Raises:
+        UserError: the file is no JSON, no training, or not that of the entry and seed that it is named after.
+    """
+    run = read_json(file, None, root)
+    try:
+        training = _Training.model_validate(run)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "all of it"
+        said = f"is no training's result ({where})"
+    else:
+        if file.stem == f"{training.variant}-{training.seed}":
+            return run
+        said = f"is that of {training.variant}, seed {training.seed}"
+    raise UserError(f"{_shown(file, root)} {said}: {_remedy(file, None, root)}")
+
+
 def finals(dataset: str, root: Path = ROOT) -> dict[str, Result]:
     """The committed trainings of finals.yaml on a dataset, by entry; {} without any.
 
     Raises:
-        UserError: a file is no JSON.
+        UserError: as `kept`.
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for file in sorted((root / "reference" / "finals" / dataset).glob("*.json")):
-        run = read_json(file, None, root)
+        run = kept(file, root)
         found.setdefault(run["variant"], []).append(run)
     return {name: Result(name, tuple(sorted(runs, key=lambda run: run["seed"]))) for name, runs in found.items()}

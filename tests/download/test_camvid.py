@@ -121,6 +121,11 @@ def test_root_that_is_no_camvid(tmp_path, out, folder):
         download(CAMVID, "camvid", out, {"CAMVID_ROOT": str(tmp_path / folder)})
 
 
+def test_root_in_nobodys_home(out):
+    with pytest.raises(UserError, match=r"^CAMVID_ROOT is ~nobody-of-that-name/x, and there is no such user's home$"):
+        download(CAMVID, "camvid", out, {"CAMVID_ROOT": "~nobody-of-that-name/x"})
+
+
 def test_the_real_release(out):
     root = os.environ.get("CAMVID_ROOT")
     if not root:

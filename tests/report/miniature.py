@@ -50,7 +50,7 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
             ("bare", 4.0, LITERAL),
         ):
             run = {"variant": variant, "row": row, "iou": {"car": car}, **doubts(settings.rows[row], settings)}
-            run["settings"] = {"tau": 2.5, "steps": STEPS[-1]}
+            run |= {"seed": 0, "recipe": settings.rows[row].recipe, "settings": {"tau": 2.5, "steps": STEPS[-1]}}
             write_json(root / "reference" / "ablation" / dataset / f"{variant}-0.json", run)
     write_json(root / "reference" / "cost.json", measured_cost())
     for name in (
@@ -210,7 +210,8 @@ def write_finals(root: Path) -> None:
     for row in settings.order:
         result = json.loads(paths.result(row, root).read_text())
         for seed in (0, 1):
-            run = result["runs"][0] | {"row": row, "variant": row, "seed": seed, "recipe": settings.rows[row].recipe}
+            of = {"row": row, "variant": row, "seed": seed, "recipe": settings.rows[row].recipe}
+            run = {"settings": {}} | result["runs"][0] | of
             run["iou"] = {label: value + seed for label, value in run["iou"].items()}
             (folder / f"{row}-{seed}.json").write_text(json.dumps(run))
 

@@ -21,7 +21,7 @@ def write(
     file = root / "reference" / "ablation" / "synthetic" / f"{variant}-{seed}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     run = {"variant": variant, "row": "bootstrap-500-2280-stable", "iou": {"car": iou}, "trace": trace}
-    run["settings"] = {"steps": steps}
+    run |= {"settings": {"steps": steps}, "seed": seed, "recipe": "stable"}
     file.write_text(json.dumps(run))
 
 
@@ -113,4 +113,27 @@ def test_a_broken_result_is_one_line(root):
     with pytest.raises(
         UserError, match=r"^reference/ablation/synthetic/full-0\.json is not JSON \(line 1\): `git checkout -- "
     ):
+        ablations.load(root)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[]", r"is no training's result \(all of it\)"),
+        (b"null", r"is no training's result \(all of it\)"),
+        (b"{}", r"is no training's result \(variant\)"),
+        (b"\xff", r"is not JSON \(byte 0\)"),
+        (b'{"variant": "full", "seed": "0"}', r"is no training's result \(seed\)"),
+    ],
+)
+def test_what_is_no_training_is_one_line(root, content, said):
+    (root / "reference" / "ablation" / "synthetic" / "full-0.json").write_bytes(content)
+    with pytest.raises(UserError, match=rf"^reference/ablation/synthetic/full-0\.json {said}: `git checkout -- "):
+        ablations.load(root)
+
+
+def test_a_training_under_anothers_name_is_one_line(root):
+    folder = root / "reference" / "ablation" / "synthetic"
+    (folder / "full-9.json").write_bytes((folder / "full-0.json").read_bytes())
+    with pytest.raises(UserError, match=r"^reference/ablation/synthetic/full-9\.json is that of full, seed 0: `git"):
         ablations.load(root)

@@ -20,11 +20,11 @@ def test_lines_show_one_run_of_each_stage_over_the_images_and_memory_its_bound(p
 
 
 @pytest.mark.parametrize(
-    "spoiled", [None, "", "[]", '{"runs": []}', '{"runs": [{"images": 3, "stages": {}}]}', '{"runs": [{}]}']
+    "spoiled", [None, "", "\udcff", "[]", '{"runs": []}', '{"runs": [{"images": 3, "stages": {}}]}', '{"runs": [{}]}']
 )
 def test_what_is_no_measurement_is_told_with_its_remedy(project, spoiled):
     (project / costs.FILE).unlink()
     if spoiled is not None:
-        (project / costs.FILE).write_text(spoiled)
+        (project / costs.FILE).write_text(spoiled, errors="surrogateescape")
     with pytest.raises(UserError, match=r"^reference/cost.json is no measurement .*benchmarks.pipeline --shares"):
         costs.load(project)

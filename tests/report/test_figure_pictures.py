@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from stages import arrays, paths, style
 from stages.params import UserError
 from stages.report import pictures
+from stages.report.records import read_arrays
 
 DATASET = "synthetic"
 
@@ -123,6 +124,24 @@ def test_a_damaged_run_is_one_line(project: Path):
     (paths.train("bootstrap-500-2280", 0, project) / "samples.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(UserError, match="samples.npz is damaged"):
         pictures.figure5(DATASET, 0, project)
+
+
+def test_whatever_bytes_of_an_archive_are_damaged_it_is_one_line(tmp_path):
+    file = tmp_path / "trace.npz"
+    np.savez_compressed(file, steps=np.arange(50), output=np.arange(900.0) % 7)
+    good, refused, rng = file.read_bytes(), 0, np.random.default_rng(0)
+    for _ in range(300):
+        bad = bytearray(good)
+        for place in rng.integers(len(bad), size=3):
+            bad[place] ^= 1 << rng.integers(8)
+        file.write_bytes(bad)
+        for read in (lambda: read_arrays(file, ["steps"], "s", tmp_path), lambda: arrays.read_npz(file, "again")):
+            try:
+                read()
+            except UserError as error:
+                refused += 1
+                assert "\n" not in str(error)
+    assert refused > 300
 
 
 def test_recipes_that_saw_other_pictures_are_not_put_side_by_side(project: Path):
