@@ -1,6 +1,7 @@
 """paper.yaml: what the paper prints, typed."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -93,7 +94,7 @@ class Check(Model):
 
     measure: str
     rows: list[str]
-    label: str = "car"
+    label: Literal["background", "car", "person", "mean"] = "car"
     above: float | None = None
     below: float | None = None
 

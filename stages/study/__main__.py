@@ -20,13 +20,15 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = params.load()
     queue.check(settings, arguments.jobs)
-    chosen = grids.runs(settings, arguments.grid, arguments.dataset)
+    chosen = every = grids.runs(settings, arguments.grid, arguments.dataset)
     if arguments.only:
         chosen = grids.only(chosen, arguments.only)
     if arguments.seeds:
         chosen = grids.of_seeds(chosen, arguments.seeds)
-    study = plain.study if arguments.without_dvc else grids.study
-    study(paths.ROOT, chosen, arguments.jobs)
+    if arguments.without_dvc:
+        plain.study(paths.ROOT, chosen, arguments.jobs)
+    else:
+        grids.study(paths.ROOT, chosen, arguments.jobs, every)
 
 
 if __name__ == "__main__":

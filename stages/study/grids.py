@@ -6,23 +6,36 @@ interrupted study loses no more than what was running. The experiments keep thei
 
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from stages import params, paths, queue
 from stages.arrays import write_json
-from stages.params import Model, Overrides, Row, Settings, UserError, read_model, read_yaml
+from stages.params import Model, Overrides, Params, Row, Seed, Settings, Train, UserError, read_model, read_yaml
 from stages.report.bars import Bar
 from stages.report.reference import SHOWN
 
 GRIDS = ("ablation", "finals")
 ROOMS = ("download", "boxes", "train", "evaluate")
+GRIDS_OWN = ("dataset", "seeds")
+"""Keys of params.yaml that follow from the run itself."""
+NAME = r"[a-z0-9]+([-.][a-z0-9]+)*"
+
+
+def _once(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed may stand there once")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_once)]
 
 
 class Variant(Model):
@@ -33,7 +46,7 @@ class Variant(Model):
     """
 
     row: str | None = None
-    seeds: list[int] | None = Field(None, min_length=1)
+    seeds: Seeds | None = None
     set: dict[str, Any] = {}
     overrides: Overrides = Overrides()
     train: dict[str, Any] = {}
@@ -50,7 +63,7 @@ class Grid(Model):
 
     row: str
     val_share: float | None = Field(None, gt=0, lt=1)
-    seeds: list[int] = Field(min_length=1)
+    seeds: Seeds
     set: dict[str, dict[str, Any]] = {}
     runs: dict[str, Variant] = Field(min_length=1)
     bars: list[Bar] = []
@@ -115,10 +128,15 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
             raise UserError(f"{name}.yaml: runs.{entry}: datasets has {', '.join(sorted(unknown))}; allowed: {known}")
         if variant.datasets and dataset not in variant.datasets:
             continue
+        where = f"{name}.yaml: runs.{entry}"
+        if not re.fullmatch(NAME, entry):
+            raise UserError(f"{where} is no name for an entry; allowed: a-z and 0-9, in parts joined by - or .")
         row = variant.row or (entry if entry in settings.rows else grid.row)
         if row not in settings.rows:
-            raise UserError(f"{name}.yaml: runs.{entry}: row is {row}; allowed: {', '.join(settings.order)}")
-        _allowed(settings.rows[row], variant.overrides, f"{name}.yaml: runs.{entry}")
+            raise UserError(f"{where}: row is {row}; allowed: {', '.join(settings.order)}")
+        _allowed_row(settings.rows[row], variant, where)
+        _allowed(Params, settings.params.model_dump(), grid.set.get(dataset, {}) | variant.set, f"{where}: set")
+        _allowed(Train, datasets[dataset]["train"], variant.train, f"{where}: train")
         for seed in variant.seeds or grid.seeds:
             changes = tuple(_changes(grid, variant, row, dataset, seed))
             found.append(Run(name, dataset, entry, seed, row, changes, state))
@@ -131,13 +149,29 @@ def _decides(root: Path) -> list[Path]:
     return settings + [file for room in ROOMS for file in (root / "stages" / room).glob("*.py")]
 
 
-def _allowed(row: Row, overrides: Overrides, where: str) -> None:
-    """Raise a UserError where a row cannot have these overrides besides its own."""
-    both = [chosen.model_dump(exclude_none=True) for chosen in (row.overrides, overrides)]
+def _allowed_row(row: Row, variant: Variant, where: str) -> None:
+    """Raise a UserError where a row cannot have a variant's overrides besides its own, or its number of masks."""
+    both = [chosen.model_dump(exclude_none=True) for chosen in (row.overrides, variant.overrides)]
+    changes: dict[str, Any] = {"overrides": both[0] | both[1]}
+    if variant.pp is not None:
+        changes |= {"pp": variant.pp, "box": params.PAPER_IMAGES - variant.pp}
     try:
-        Row.model_validate(row.model_dump(exclude_none=True) | {"overrides": both[0] | both[1]})
+        Row.model_validate(row.model_dump(exclude_none=True) | changes)
     except ValidationError as error:
         raise UserError(f"{where}: {error.errors()[0]['ctx']['error']}") from None
+
+
+def _allowed(model: type[Model], whole: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> None:
+    """Raise a UserError where the changed keys of a file's part are unknown or have values that are not allowed."""
+    fields = [key for key in model.model_fields if key not in GRIDS_OWN]
+    for key in changes:
+        if key not in fields:
+            raise UserError(f"{where} has {key}; allowed: {', '.join(fields)}")
+    try:
+        model.model_validate({**whole, **changes})
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise UserError(f"{where}.{key} is {changes[key]}; allowed: {model.model_fields[key].description}") from None
 
 
 def _changes(grid: Grid, variant: Variant, row: str, dataset: str, seed: int) -> Iterator[str]:
@@ -189,8 +223,11 @@ def of_seeds(chosen: list[Run], seeds: Sequence[int]) -> list[Run]:
     return [run for run in chosen if run.seed in seeds]
 
 
-def study(root: Path, chosen: list[Run], jobs: int) -> None:
+def study(root: Path, chosen: list[Run], jobs: int, every: Sequence[Run]) -> None:
     """Queue what has no result yet, and keep each result as it comes.
+
+    Args:
+        every: all runs of the grid on the dataset; what else is queued of it was asked by an earlier state, and goes.
 
     Raises:
         UserError: a run failed, the others are kept; or dvc's workers have ended before the queue.
@@ -207,7 +244,7 @@ def study(root: Path, chosen: list[Run], jobs: int) -> None:
     tasks = [queue.Task(name, run.target, run.changes) for name, run in missing.items()]
     if tasks:
         first = chosen[0]
-        queue.forget(root, f"{first.grid}-{first.dataset}-", [run.experiment for run in chosen])
+        queue.forget(root, f"{first.grid}-{first.dataset}-", [run.experiment for run in every])
     queue.work(root, tasks, jobs, ended)
 
 

@@ -72,8 +72,9 @@ def write_settings(root: Path, run: Run, folder: Path) -> Settings:
 
 
 def _data(run: Run) -> tuple[str, ...]:
-    """What decides the data of a run: the grids change them in `boxes` alone."""
-    return (run.dataset, run.state, *(change for change in run.changes if ".boxes." in change))
+    """What decides the data of a run: its changes of `boxes`, and of the seed that splits them."""
+    of_data = (change for change in run.changes if ".boxes." in change or change.startswith("data_seed="))
+    return (run.dataset, run.state, *of_data)
 
 
 def _make_data(root: Path, run: Run) -> Path:

@@ -103,7 +103,7 @@ UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target",
 @pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
 @pytest.mark.parametrize("grid", grids.GRIDS)
 def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset):
-    asked = 0
+    asked, data = 0, set()
     for name, run in runs_of(root, grid, dataset).items():
         settings = settings_of(root, run)
         row, train = settings.rows[run.row], settings.profile.train
@@ -120,13 +120,16 @@ def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset
             kept = json.loads(file.read_text())
             assert kept["row"] == run.row, file
             assert {key: kept["settings"].get(key, value) for key, value in expected.items()} == expected, file
+            assert kept["resolutions"].get("pp_only", 0.0) == recipe["pp_only"], file
             if row.bootstraps:
                 assert {key: (NEUTRAL | kept["resolutions"])[key] for key in recipe} == recipe, file
             assert kept["counts"]["pp"] / kept["counts"]["train"] == pytest.approx(
                 row.pp / params.PAPER_IMAGES, abs=0.01
             )
+            data.add(kept["data"])
             asked += 1
     assert asked > 40
+    assert len(data) == 1
 
 
 def test_the_ablation_never_sees_the_evaluation_split_and_the_finals_change_no_data(root):
@@ -196,6 +199,44 @@ def test_a_seed_that_no_entry_has_is_refused(root):
     known = sorted({run.seed for run in chosen})
     with pytest.raises(UserError, match=f"--seeds 99: no entry of the grid has it; allowed: {str(known)[1:-1]}$"):
         grids.of_seeds(chosen, [0, 99])
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("../full: {}", r"runs.../full is no name for an entry; allowed: a-z"),
+        ("new: {row: bce-501}", r"runs.new: row is bce-501; allowed: bce-2780, "),
+        ("new: {seeds: [-1]}", r"runs.new.seeds.0: input should be greater than or equal to 0"),
+        ("new: {seeds: [1, 1]}", r"runs.new.seeds: .*a seed may stand there once"),
+        ("new: {set: {tua: 1.0}}", r"runs.new: set has tua; allowed: data_seed, tau, "),
+        ("new: {set: {seeds: [3]}}", r"runs.new: set has seeds; allowed: data_seed, tau, "),
+        ("new: {set: {steps: -3}}", r"runs.new: set.steps is -3; allowed: a whole number from 1 "),
+        ("new: {train: {stesp: 3}}", r"runs.new: train has stesp; allowed: width, steps, "),
+        ("new: {train: {flip: 2.0}}", r"runs.new: train.flip is 2.0; allowed: a number from 0 to 1"),
+        ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs"),
+    ],
+)
+def test_an_entry_that_no_training_could_follow_is_refused_before_any_runs(root, entry, said):
+    text = (root / "finals.yaml").read_text()
+    (root / "finals.yaml").write_text(text.replace("\nruns:\n", f"\nruns:\n  {entry}\n"))
+    with pytest.raises(UserError, match=rf"^finals.yaml: {said}"):
+        grids.runs(params.load(root), "finals", "synthetic", root)
+
+
+def test_what_a_part_of_a_grid_leaves_out_stays_queued(committing, monkeypatch):
+    every = grids.runs(params.load(committing), "finals", "camvid", committing)
+    kept = []
+    monkeypatch.setattr(grids.queue, "forget", lambda root, start, known: kept.extend(known))
+    grids.study(committing, grids.only(every, ["bce-500"]), 1, every)
+    assert kept == [run.experiment for run in every]
+
+
+def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root):
+    text = (root / "finals.yaml").read_text()
+    text = text.replace("bce-500: {seeds", "bce-500: {set: {data_seed: 3}, seeds")
+    (root / "finals.yaml").write_text(text)
+    runs = runs_of(root, "finals")
+    assert plain._data(runs["bce-500"]) != plain._data(runs["bce-2780"]) == plain._data(runs["ce-2780"])
 
 
 def test_an_entry_for_some_datasets_is_in_no_others_grid(root):
@@ -294,13 +335,13 @@ def test_a_result_that_was_written_but_not_committed_is_committed_first(committi
     file.write_text("{}")
     file.with_suffix(".npz").write_bytes(b"")
     (file.parent / "notes.txt").write_text("the user's own")
-    grids.study(committing, [run], 1)
+    grids.study(committing, [run], 1, [run])
     assert git(committing, "log", "--format=%s") == "Finals on camvid: bce-500, seed 0\n"
     assert git(committing, "show", "--name-only", "--format=").split() == [
         f"reference/finals/camvid/bce-500-0{kind}" for kind in (".json", ".npz")
     ]
     file.write_text('{"edited": true}')
-    grids.study(committing, [run], 1)
+    grids.study(committing, [run], 1, [run])
     assert git(committing, "status", "--porcelain", "reference").splitlines()[0] == f" M {file.relative_to(committing)}"
 
 
@@ -310,7 +351,7 @@ def test_a_commit_that_git_refuses_is_one_line(committing):
     run.file(committing).write_text("{}")
     (committing / ".git" / "index.lock").touch()
     with pytest.raises(UserError, match=r"^git add of .*bce-500-0.json failed; run this again"):
-        grids.study(committing, [run], 1)
+        grids.study(committing, [run], 1, [run])
 
 
 @pytest.mark.slow
