@@ -1,10 +1,11 @@
 """What the stable recipe has to reach (`bars` of finals.yaml), judged by the committed trainings of finals.yaml."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict
+import numpy as np
+from pydantic import ConfigDict, Field
 
 from stages.params import Model, read_model
 from stages.paths import ROOT
@@ -23,11 +24,14 @@ class Bar(Model):
 
     Attributes:
         mean: what the mean has to reach besides, where more is asked of it than of the interval.
+        looks: how many times it was judged, with more seeds each time because it was open. Each look has its share of
+            the 5 % (Bonferroni), so the interval is that of 97.5 % for two; else one in twelve would decide by chance.
     """
 
     says: str
     check: Check
     mean: float | None = None
+    looks: int = Field(1, ge=1)
 
 
 class _Finals(Model):
@@ -63,12 +67,14 @@ def judge(bars: Sequence[Bar], finals: Mapping[str, Result]) -> list[Judged]:
 def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
     if missing := [row for row in bar.check.rows if row not in finals]:
         return Judged(bar.says, OPEN, f"no trainings of {', '.join(missing)}")
-    word, effect, _ = claims.judge(bar.check, [finals[row] for row in bar.check.rows])
+    confidence = 1 - (1 - claims.CONFIDENCE) / bar.looks
+    word, effect, _ = claims.judge(bar.check, [finals[row] for row in bar.check.rows], confidence)
     if effect is None:
         return Judged(bar.says, OPEN, "not measured")
     too_low = bar.mean is not None and effect.mean < bar.mean
     missed = word == claims.NOT_REPRODUCED or (too_low and effect.n > 1)
-    return Judged(bar.says, MISSED if missed else MET if word == claims.REPRODUCED else OPEN, str(effect))
+    numbers = str(effect) + (f" ({100 * confidence:g} % interval)" if bar.looks > 1 else "")
+    return Judged(bar.says, MISSED if missed else MET if word == claims.REPRODUCED else OPEN, numbers)
 
 
 def steadiness(finals: Mapping[str, Result]) -> Judged:
@@ -97,23 +103,38 @@ def collapses(finals: Mapping[str, Result]) -> Judged:
 
 
 def thresholds(finals: Mapping[str, Result]) -> Judged:
-    """How far the mean IoU of the row with 500 masks spreads over the thresholds tau, on the seeds that all share."""
+    """How far the mean IoU of the row with 500 masks spreads over the thresholds tau, on the seeds that all share.
+
+    Beside it, what equal thresholds would spread by chance in 95 % of such studies, by Tukey's studentised range.
+    """
     by_tau: dict[float, dict[int, float]] = {}
     for run in stable(finals):
         if run["row"] == "bootstrap-500-2280-stable":
             by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = run["iou"]["car"]
     shared = set.intersection(*map(set, by_tau.values())) if by_tau else set()
     says = f"Means over τ from 1 to 10 lie within {WIDEST:g} points"
-    if not shared or min(by_tau) > 1 or max(by_tau) < 10:
-        return Judged(says, OPEN, "not all trained")
+    if len(shared) < 2 or min(by_tau) > 1 or max(by_tau) < 10:
+        return Judged(says, OPEN, "not all trained with two seeds")
     means = {tau: sum(ious[seed] for seed in shared) / len(shared) for tau, ious in sorted(by_tau.items())}
     best, worst = (pick(means, key=means.get) for pick in (max, min))
     apart = means[best] - means[worst]
-    half = claims.half_width([by_tau[best][seed] - by_tau[worst][seed] for seed in shared])
-    interval = "" if half is None else f" [{apart - half:.2f}, {apart + half:.2f}]"
     listed = ", ".join(f"τ {tau:g}: {mean:.2f}" for tau, mean in means.items())
-    numbers = f"{apart:.2f}{interval} between τ {best:g} and {worst:g} ({listed}; n = {len(shared)})"
+    numbers = (
+        f"{apart:.2f} between τ {best:g} and {worst:g}, by chance alone up to {_range_by_chance(by_tau, shared):.2f}"
+    )
+    numbers += f" ({listed}; n = {len(shared)})"
     return Judged(says, MET if apart <= WIDEST else MISSED, numbers)
+
+
+def _range_by_chance(by_tau: Mapping[float, Mapping[int, float]], seeds: Set[int]) -> float:
+    """The 95 % quantile of best minus worst mean of equal thresholds, from what neither tau nor seed explains."""
+    from scipy.stats import studentized_range  # costs half a second
+
+    table = np.array([[ious[seed] for seed in seeds] for ious in by_tau.values()])
+    left = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
+    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+    noise = np.sqrt((left**2).sum() / freedom / len(seeds))
+    return float(studentized_range.ppf(claims.CONFIDENCE, len(table), freedom) * noise)
 
 
 def stable(finals: Mapping[str, Result]) -> list[Mapping]:

@@ -27,7 +27,7 @@ class Effect:
     """A measure over seeds.
 
     Attributes:
-        values: by seed. low, high: the 95 % interval of their mean by Student's t; None for a single seed.
+        values: by seed. low, high: the interval of their mean by Student's t; None for a single seed.
     """
 
     values: Mapping[int, float]
@@ -99,9 +99,9 @@ def _share(runs: Runs, label: str) -> float | None:
 
 
 def _time_ratio(runs: Runs, _: str) -> float | None:
-    """Of the trainings' own seconds, where both ran on the same device in the same way."""
+    """Of the trainings' own seconds, where both ran the same code on the same device in the same way."""
     first, second = runs
-    how = ("device", "processes", "threads", "precision")
+    how = ("code", "engine", "device", "processes", "threads", "precision")
     where = [[run.get(key) for key in how] for run in runs]
     if where[0] != where[1] or not all(run.get("seconds") for run in runs):
         return None
@@ -151,7 +151,7 @@ MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
 }
 
 
-def effect(check: Check, results: Sequence[Result]) -> Effect | None:
+def effect(check: Check, results: Sequence[Result], confidence: float = CONFIDENCE) -> Effect | None:
     """The measure of the check over the seeds that all its rows share; None where no seed gives a number."""
     by_seed = [{run["seed"]: run for run in result.runs} for result in results]
     shared = [seed for seed in by_seed[0] if all(seed in runs for runs in by_seed)]
@@ -159,13 +159,13 @@ def effect(check: Check, results: Sequence[Result]) -> Effect | None:
     values = {seed: float(value) for seed, value in measured.items() if value is not None}
     if not values:
         return None
-    half = half_width(list(values.values()))
+    half = half_width(list(values.values()), confidence=confidence)
     mean = math.fsum(values.values()) / len(values)
     return Effect(values, *((None, None) if half is None else (mean - half, mean + half)))
 
 
-def half_width(values: Sequence[float], n: int | None = None) -> float | None:
-    """Half of the 95 % interval of the mean of `n` values that spread as these do; None for a single value."""
+def half_width(values: Sequence[float], n: int | None = None, confidence: float = CONFIDENCE) -> float | None:
+    """Half of the interval of the mean of `n` values that spread as these do; None for a single value."""
     if len(values) < 2:
         return None
     import statistics
@@ -173,15 +173,15 @@ def half_width(values: Sequence[float], n: int | None = None) -> float | None:
     from scipy.stats import t  # costs half a second
 
     n = n or len(values)
-    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    return float(t.ppf((1 + confidence) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------------------
 
 
-def judge(check: Check, results: Sequence[Result]) -> tuple[str, Effect | None, str]:
+def judge(check: Check, results: Sequence[Result], confidence: float = CONFIDENCE) -> tuple[str, Effect | None, str]:
     """(verdict, effect, what would decide it) of a check on the results of its rows."""
-    found = effect(check, results)
+    found = effect(check, results, confidence)
     if found is None:
         return UNDECIDED, None, "Runs that measure it."
     if found.low is None:

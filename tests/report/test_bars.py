@@ -1,5 +1,7 @@
 """What the stable recipe has to reach: verdicts follow from the trainings."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -72,11 +74,33 @@ def test_thresholds_are_compared_on_the_seeds_that_all_of_them_have():
     finals = FULL | entry(ROW, 78.0, 80.0, 20.0) | others
     assert bars.thresholds(finals).word == OPEN  # none near 10
     found = bars.thresholds(finals | entry("tau-10", 76.0, 78.5, tau=10.0))
-    assert (found.word, found.numbers) == (
+    assert (found.word, found.numbers) == (  # 8.33 of a table of the studentised range (3 means, 2 degrees) by 0.1443
         MET,
-        "1.75 [-1.43, 4.93] between τ 2.5 and 10 (τ 1: 78.00, τ 2.5: 79.00, τ 10: 77.25; n = 2)",
+        "1.75 between τ 2.5 and 10, by chance alone up to 1.20 (τ 1: 78.00, τ 2.5: 79.00, τ 10: 77.25; n = 2)",
     )
     assert bars.thresholds(finals | entry("tau-10", 76.0, 77.0, tau=10.0)).word == MISSED
+
+
+def test_equal_thresholds_are_as_far_apart_by_chance_as_said_in_one_study_of_twenty():
+    rng, beyond, studies = np.random.default_rng(1), 0, 200
+    for _ in range(studies):
+        seeds = rng.normal(0, 3, 3)  # what thresholds share
+        table = 70 + seeds + rng.normal(0, 1, (4, 3))
+        finals = {}
+        for tau, ious in zip((1.0, 2.0, 5.0, 10.0), table, strict=True):
+            finals |= entry(f"tau-{tau}", *ious, tau=tau)
+        apart, by_chance = re.match(r"([\d.]+) between .* up to ([\d.]+) ", bars.thresholds(finals).numbers).groups()
+        beyond += float(apart) > float(by_chance)
+    assert 2 <= beyond <= 20  # 10 expected, standard deviation 3
+
+
+def test_a_bar_that_was_judged_twice_has_a_wider_interval():
+    close = FULL | entry(ROW, 78.0, 78.4, 79.0)
+    shares = [100 * a / b for a, b in ((78.0, 80.0), (78.4, 80.5), (79.0, 81.0))]
+    for looks, level in ((1, 0.95), (2, 0.975)):
+        low, high = stats.t.interval(level, 2, np.mean(shares), stats.sem(shares))
+        said = "" if looks == 1 else " (97.5 % interval)"
+        assert judged(close, looks=looks).numbers == f"{np.mean(shares):.2f} [{low:.2f}, {high:.2f}], n = 3{said}"
 
 
 def test_the_spread_of_full_supervision_has_an_interval_of_its_own():

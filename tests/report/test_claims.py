@@ -135,7 +135,8 @@ def test_what_no_row_trains_is_judged_by_the_committed_trainings_alone(inputs):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("device", "y"), ("threads", 1), ("processes", 2), ("precision", "bfloat16")]
+    ("key", "value"),
+    [("device", "y"), ("threads", 1), ("processes", 2), ("precision", "bfloat16"), ("code", "c"), ("engine", "graph")],
 )
 def test_times_of_unlike_trainings_are_not_compared(key, value):
     check = Check(measure="time_ratio", rows=["a", "b"], below=1.1)
