@@ -63,7 +63,7 @@ def table(settings: Settings, finals: Mapping[str, Result]) -> Table | None:
         records.append({"dataset": dataset, "entry": name, "row": base, **line})
     head = [Cell(name, "text" if name in ("Row", "recipe") else "ours", header=True) for name in HEAD]
     caption = (
-        "Trainings of finals.yaml, judged once on the evaluation split. IoU of cars, or the mean over three classes, "
+        "Trainings of finals.yaml, judged on the evaluation split. IoU of cars, or the mean over three classes, "
         "in percent, mean ± standard deviation (in brackets: how many seeds). Masks first: share of the steps that "
         "draw clean masks alone. Objects lost: share of the rightly labelled box pixels that are flipped in the end, "
         "then that of the wrongly labelled. Boxes over masks: points of IoU by which outputs agree more with boxes. "
