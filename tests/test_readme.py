@@ -11,7 +11,8 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from stages import params
-from stages.report import reference
+from stages.report import claims, records, reference
+from stages.report.paper import Check
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,6 +75,48 @@ def test_the_picture_and_the_table_of_the_pipeline_name_every_stage():
     picture = re.search(r"```mermaid\n(.*?)```", README, re.DOTALL)[1]
     for name in stages:
         assert ("train" if name.startswith("train") else name) in picture, name
+
+
+def test_the_numbers_that_are_written_by_hand_are_those_of_the_trainings():
+    text = " ".join(README.split())
+    finals = {dataset: records.finals(dataset) for dataset in ("camvid", "synthetic")}
+
+    def ious(dataset: str, *names: str) -> list[float]:
+        return [run["iou"]["car"] for name in names for run in finals[dataset][name].runs]
+
+    def span(values: list[float]) -> str:
+        return f"{min(values):.1f} % to {max(values):.1f} %"
+
+    literal = [f"bootstrap-{pp}-{2780 - pp}" for pp in (100, 200, 300, 400, 500)]
+    several = [run for one in finals.values() for run in one["ce-bootstrap-500-2280"].runs]
+    lost = [run["trace"]["flipped_right"][-1] for run in several]
+    quarter, ten = "bootstrap-500-2280-start-quarter", "bootstrap-500-2280-tau-10"
+    stable, control = "bootstrap-500-2280-stable", "uncertainty-500-2280-masks-first"
+    few = [run["trace"]["flipped_wrong"][-1] for name in (quarter, ten) for run in finals["synthetic"][name].runs]
+    held_out = [
+        [records.kept(ROOT / f"reference/ablation/camvid/{name}-{seed}.json")["iou"]["car"] for seed in (0, 1)]
+        for name in ("cap-pp-start-at-tau", "uncertainty-masks-first")
+    ]
+    persons = [run["iou"]["person"] for name in ("ce-2780", "ce-500") for run in finals["camvid"][name].runs]
+    said = [
+        f"({span(ious('camvid', *literal))} car IoU, every box label flipped), on the drawn scenes, in 720 steps, "
+        f"likewise ({span(ious('synthetic', *literal))})",
+        f"Its multi-class form flips {min(lost):.0f} % to {max(lost):.0f} % of the foreground",
+        f"({span(ious('synthetic', quarter))}, no worse than the stable recipe) and dies on CamVid "
+        f"({span(ious('camvid', quarter))})",
+        f"({', '.join(f'{iou:.1f} %' for iou in ious('camvid', ten))})",
+        f"few of the wrong labels ({min(few):.0f} % to {max(few):.0f} %)",
+        "({:.1f} % against {:.1f} %, two seeds)".format(*map(np.mean, held_out)),
+        f"full supervision has {span(ious('camvid', 'bce-2780'))} car IoU",
+        f"the masks alone {span(ious('camvid', 'bce-500'))}",
+        f"the stable recipe {span(ious('camvid', stable))}",
+        f"persons have {min(persons):.0f} to {max(persons):.0f} % IoU on CamVid",
+    ]
+    check = Check(measure="iou_difference", rows=[stable, control], above=0)
+    for one in finals.values():
+        flips = claims.effect(check, [one[stable], one[control]])
+        said.append(f"{flips.mean:+.1f} points ({flips.low:.1f} to {flips.high:.1f}, {flips.n} seeds)")
+    assert [words for words in said if words not in text] == []
 
 
 def test_no_placeholder_is_left():
