@@ -113,6 +113,9 @@ def test_the_numbers_that_are_written_by_hand_are_those_of_the_trainings():
         f"persons have {min(persons):.0f} to {max(persons):.0f} % IoU on CamVid",
     ]
     check = Check(measure="iou_difference", rows=[stable, control], above=0)
+    share = Check(measure="iou_share", rows=[stable, "bce-2780"], above=0)
+    shares = [claims.effect(share, [one[stable], one["bce-2780"]]).mean for one in finals.values()]
+    said.append("has {:.1f} % (CamVid) and {:.1f} % (drawn scenes) of full supervision".format(*shares))
     for one in finals.values():
         flips = claims.effect(check, [one[stable], one[control]])
         said.append(f"{flips.mean:+.1f} points ({flips.low:.1f} to {flips.high:.1f}, {flips.n} seeds)")
