@@ -70,7 +70,7 @@ def claim_page(finding: Finding, settings: Settings, committed: Mapping[str, Com
         if same.claim.id == finding.claim.id
         for verdict in same.verdicts
     }
-    more = effect_picture(check, others, " and ".join(one.title for one in committed.values()))
+    more = effect_picture(check, others)
     return pages.render(
         "claim.html",
         title=finding.claim.says,
@@ -89,8 +89,12 @@ def _address(picture: style.Picture) -> tuple[str, str]:
     return pages.data_uri(picture.png()), picture.alt
 
 
-def effect_picture(check: Check, verdicts: Mapping[str, Verdict], where: str) -> style.Picture | None:
-    """The measure of each named verdict by seed, its mean and 95 % interval, beside the threshold; None without any."""
+def effect_picture(check: Check, verdicts: Mapping[str, Verdict], where: str = "") -> style.Picture | None:
+    """The measure of each named verdict by seed, its mean and 95 % interval, beside the threshold; None without any.
+
+    Args:
+        where: the dataset, where the names do not say it.
+    """
     measured = {name: verdict for name, verdict in verdicts.items() if verdict.effect}
     if not measured:
         return None
@@ -106,7 +110,7 @@ def effect_picture(check: Check, verdicts: Mapping[str, Verdict], where: str) ->
         axes.set_xlim(low, high)
         axes.set_ylim(len(measured) - 0.4, -0.6)
         axes.set_yticks(range(len(measured)), list(measured))
-        axes.set_xlabel(f"{check.unit} on {where}")
+        axes.set_xlabel(f"{check.unit} on {where}" if where else check.unit)
         axes.spines[["top", "right", "left"]].set_visible(False)
     said = "; ".join(f"{name} {verdict.effect}" for name, verdict in measured.items())
     side = "above" if check.below is None else "below"

@@ -79,7 +79,7 @@ MEASURES = {
     "iou_difference": (2, "points of IoU"),
     "iou_share": (2, "% of IoU"),
     "time_ratio": (2, "times the training time"),
-    "boxes_over_masks": (1, "points of IoU of components with their boxes over that with their masks"),
+    "boxes_over_masks": (1, "points of IoU of components with boxes over that with masks"),
     "auroc": (1, "AUROC of σ² for wrong box pixels"),
     "early_auroc": (1, "AUROC of σ² for wrong box pixels, a tenth into the box training"),
     "edge_ratio": (1, "times σ² at the edges of boxes over the rest of them"),
