@@ -19,7 +19,6 @@ flipped):
   before the training ends.
 - `prior` adds nothing to the three (61.4 and 55.1), saves little in place of the cap (50.5 and 20.0) and nothing alone
   (5.9).
-
 - Other flips did no better than these 64.2 and 59.5: towards the output alone (`flip_target: model`) 63.5 and 57.5,
   only after half of the steps 59.1 and 57.8, fewer (`fill_quantile: 0.75`) 59.1 and 52.9. Without any, BCE with
   uncertainty that draws the same images, clean masks first, has 59.6 and 51.8.
