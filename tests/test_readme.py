@@ -116,6 +116,15 @@ def test_the_numbers_that_are_written_by_hand_are_those_of_the_trainings():
     share = Check(measure="iou_share", rows=[stable, "bce-2780"], above=0)
     shares = [claims.effect(share, [one[stable], one["bce-2780"]]).mean for one in finals.values()]
     said.append("has {:.1f} % (CamVid) and {:.1f} % (drawn scenes) of full supervision".format(*shares))
+    flipped = [
+        np.mean([run["trace"][f"flipped_{kind}"][-1] for run in one[stable].runs])
+        for one in finals.values()
+        for kind in ("wrong", "right")
+    ]
+    said.append(
+        "{:.0f} % of the wrong labels and {:.0f} % of the right ones on CamVid, {:.0f} % and {:.0f} % on the drawn "
+        "scenes".format(*flipped)
+    )
     for one in finals.values():
         flips = claims.effect(check, [one[stable], one[control]])
         said.append(f"{flips.mean:+.1f} points ({flips.low:.1f} to {flips.high:.1f}, {flips.n} seeds)")

@@ -24,8 +24,8 @@ class Bar(Model):
 
     Attributes:
         mean: what the mean has to reach besides, where more is asked of it than of the interval.
-        looks: how many times it was judged, with more seeds each time because it was open. Each look has its share of
-            the 5 % (Bonferroni), so the interval is that of 97.5 % for two; else one in twelve would decide by chance.
+        looks: how many times a verdict could have ended it: two where ten seeds were asked after five had been judged.
+            Each has its share of the 5 % (Bonferroni); without that, one in twelve would decide by chance.
     """
 
     says: str

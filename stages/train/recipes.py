@@ -14,9 +14,8 @@ flipped):
   itself later. Without the cap it saves nothing (5.5 and 3.5). With 100 masks these are soon known by heart (56.7).
 - `start_per_tau` of 1 lets the sign of the mean decide at once which way a pixel goes (0.6 gave 62.2 and 57.8), and
   makes tau a matter of taste: 63.4, 64.2 and 61.5 for tau 1, 2.5 and 10. The cap and `pp_only` without it, from a
-  variance of 1, have 62.7 for tau 2.5. With a fixed start of 1 (and the other
-  remedies, `bound` and `prior`) it was 64.2, 62.9, 57.0, 54.8 and 55.4 for 1, 1.5, 2.5, 5 and 10, since few labels flip
-  before the training ends.
+  variance of 1, have 62.7 for tau 2.5. With a fixed start of 1 (and the other remedies, `bound` and `prior`) it was
+  64.2, 62.9, 57.0, 54.8 and 55.4 for 1, 1.5, 2.5, 5 and 10, since few labels flip before the training ends.
 - `prior` adds nothing to the three (61.4 and 55.1), saves little in place of the cap (50.5 and 20.0) and nothing alone
   (5.9).
 - Other flips did no better than these 64.2 and 59.5: towards the output alone (`flip_target: model`) 63.5 and 57.5,
