@@ -42,6 +42,11 @@ class Committed:
         counts = [len(result.runs) for result in self.measured.values()]
         return min(counts), max(counts)
 
+    @property
+    def summary(self) -> list[str]:
+        """One sentence for each recipe, as `claims.summary`."""
+        return claims.summary(self.found)
+
 
 def load(printed: Paper, root: Path = ROOT) -> tuple[dict[str, Committed], list[str]]:
     """Every dataset whose rows are all trained, and a line about each that is not; both empty without reference/finals.

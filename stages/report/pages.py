@@ -49,6 +49,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["code"] = mark_code
+    environment.filters["whole"] = keep_whole
     css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
     return environment.get_template(template).render(css=css, **values).rstrip() + "\n"
 
@@ -56,6 +57,11 @@ def render(template: str, **values: Any) -> str:
 def mark_code(text: str) -> Markup:
     """Escape a text and set what stands `in backticks` as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def keep_whole(text: object) -> Markup:
+    """Escape a measured number and let no line break inside its interval or its `n = 5`."""
+    return Markup(re.sub(r"\[[^]]*\]|n = \d+", r'<span class="whole">\g<0></span>', str(escape(str(text)))))
 
 
 def data_uri(png: bytes) -> str:

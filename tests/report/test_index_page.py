@@ -41,11 +41,14 @@ def test_committed_trainings_follow_with_their_verdicts_and_bars(page: str, fina
     built = index.build(finals)
     text = built["index.html"]
     section = text[text.index('<section id="committed"') : text.index('<section id="tables"')]
-    assert 'href="#committed"' in text[: text.index('<section id="committed"')]
+    top = text[: text.index('<section id="reproduced"')]
+    assert 'href="#committed"' in top
+    counts = re.search(r"</strong> With the literal recipe, of (\d+) claims (\d+) reproduced", top)
+    assert counts and 0 < int(counts[2]) < int(counts[1])
     assert "On drawn street scenes (synthetic) every row has 2 seeds." in section
     line = next(line for line in section.split("<tr>") if "bootstrapping-beats-masks.html" in line)
     assert re.findall(r"badge [a-z]+\">(?:. )?([a-z ]+)<", line) == ["not reproduced", "reproduced"]
-    assert "n = 2" in line
+    assert '<span class="whole">n = 2</span>' in line
     line = next(line for line in section.split("<tr>") if "500 masks and boxes beat the masks alone" in line)
     assert "✓ met" in line
     claim = built["claims/bootstrapping-beats-masks.html"]
