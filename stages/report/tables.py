@@ -300,8 +300,8 @@ FLIP_COLUMNS = {
 SHAPE_COLUMNS = {
     "iou_with_masks": "IoU with masks",
     "iou_with_boxes": "IoU with boxes",
-    "component_masks": "components with masks",
-    "component_boxes": "components with boxes",
+    "component_masks": "components’ IoU with masks",
+    "component_boxes": "components’ IoU with boxes",
     "extent": "extent",
     "extent_masks": "extent of masks",
     "extent_boxes": "extent of boxes",

@@ -89,8 +89,8 @@ def test_the_table_has_the_measure_by_seed_and_what_it_was_made_of(found):
     assert lines["stable recipe", unit] == ["10.00", "10.00", "10.00", "10.00 ± 0.00"]
     row = "bootstrap-100-2680-stable"
     assert lines[row, "car IoU (%)"] == ["66.00", "67.00", "68.00", "67.00 ± 1.00"]
-    assert lines[row, "components with boxes"][0] == "75.00"
-    assert lines[row, "components with masks"][0] == "65.00"
+    assert lines[row, "components’ IoU with boxes"][0] == "75.00"
+    assert lines[row, "components’ IoU with masks"][0] == "65.00"
     assert lines[row, "extent"][0] == "0.90"
     assert [cell.text for cell in table.head[0]] == ["", "", "seed 0", "seed 1", "seed 2", "mean"]
 
