@@ -1,7 +1,7 @@
 """What the stable recipe has to reach (`bars` of finals.yaml), judged by the committed trainings of finals.yaml."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,34 +34,49 @@ class Bar(Model):
     looks: int = Field(1, ge=1)
 
 
-class _Finals(Model):
-    """The part of finals.yaml that is read here."""
+class Unmet(Model):
+    """Why a dataset's trainings do not meet a bar, and the evidence for it. `bar`: what the bar `says`."""
 
-    model_config = ConfigDict(extra="ignore")
+    dataset: str
+    bar: str
+    why: str
+
+
+class Bars(Model):
+    """What finals.yaml asks, and what it says about what is not met."""
+
+    model_config = ConfigDict(extra="ignore")  # the rest of the file is stages/study's
     bars: list[Bar]
+    unmet: list[Unmet] = []
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A bar's verdict on one dataset (`met`, `missed` or `undecided`), and the numbers that it rests on."""
+    """A bar's verdict on one dataset (`met`, `missed` or `undecided`), and the numbers that it rests on.
+
+    `why`: where it is not met, the reason that finals.yaml gives, or "".
+    """
 
     says: str
     word: str
     numbers: str
+    why: str = ""
 
 
-def load(root: Path = ROOT) -> list[Bar]:
+def load(root: Path = ROOT) -> Bars:
     """The bars of finals.yaml.
 
     Raises:
         UserError: finals.yaml is missing, no YAML, or a bar says something that is not allowed.
     """
-    return read_model(root / "finals.yaml", _Finals).bars
+    return read_model(root / "finals.yaml", Bars)
 
 
-def judge(bars: Sequence[Bar], finals: Mapping[str, Result]) -> list[Judged]:
+def judge(asked: Bars, dataset: str, finals: Mapping[str, Result]) -> list[Judged]:
     """Every bar's verdict on the trainings of one dataset; first those that are about spread and collapses."""
-    return [steadiness(finals), collapses(finals), thresholds(finals), *(_judge(bar, finals) for bar in bars)]
+    judged = [steadiness(finals), collapses(finals), thresholds(finals), *(_judge(bar, finals) for bar in asked.bars)]
+    whys = {unmet.bar: unmet.why for unmet in asked.unmet if unmet.dataset == dataset}
+    return [one if one.word == MET else replace(one, why=whys.get(one.says, "")) for one in judged]
 
 
 def _judge(bar: Bar, finals: Mapping[str, Result]) -> Judged:
@@ -143,10 +158,12 @@ def stable(finals: Mapping[str, Result]) -> list[Mapping]:
 
 
 def markdown(judged: Mapping[str, Sequence[Judged]]) -> str:
-    """Every dataset's verdicts side by side, by its title, as a Markdown table; "" without any."""
+    """Every dataset's verdicts side by side, by its title, as a Markdown table, then the reasons; "" without any."""
     if not judged:
         return ""
     lines = [["What the stable recipe has to reach", *judged], ["---"] * (1 + len(judged))]
     for of_bar in zip(*judged.values(), strict=True):
         lines.append([of_bar[0].says, *(f"{one.word}: {one.numbers}" for one in of_bar)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    whys = [f"- {title}, “{one.says}”: {one.why}\n" for title, all_of in judged.items() for one in all_of if one.why]
+    return table + ("\nWhy, where one is not met:\n\n" + "".join(whys) if whys else "")

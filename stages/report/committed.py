@@ -64,5 +64,5 @@ def load(printed: Paper, root: Path = ROOT) -> tuple[dict[str, Committed], list[
         settings = replace(default, params=default.params.model_copy(update={"dataset": dataset}))
         measured = {row: trained[row] for row in settings.order}
         found = claims.findings(printed, settings, measured, trained)
-        complete[dataset] = Committed(settings, trained, measured, found, bars.judge(asked, trained))
+        complete[dataset] = Committed(settings, trained, measured, found, bars.judge(asked, dataset, trained))
     return complete, lacking

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from stages import params, paths, queue
 from stages.arrays import write_json
 from stages.params import Model, Overrides, Params, Row, Seed, Settings, Train, UserError, read_model, read_yaml
-from stages.report.bars import Bar
+from stages.report.bars import Bar, Unmet
 from stages.report.reference import SHOWN
 
 GRIDS = ("ablation", "finals")
@@ -58,7 +58,7 @@ class Grid(Model):
     """A grid's file. With `val_share`, that share of the training images is held out, and judged on.
 
     `set`: by dataset, keys of params.yaml that all of its trainings change; a variant's own `set` goes before.
-    `bars`: what the trainings have to reach, see stages/report/bars.py.
+    `bars`, `unmet`: what the trainings have to reach, and why they do not; see stages/report/bars.py.
     """
 
     row: str
@@ -67,6 +67,7 @@ class Grid(Model):
     set: dict[str, dict[str, Any]] = {}
     runs: dict[str, Variant] = Field(min_length=1)
     bars: list[Bar] = []
+    unmet: list[Unmet] = []
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from stages.params import UserError
-from stages.report import bars
-from stages.report.bars import MET, MISSED, OPEN, Bar
+from stages.report import bars, committed, paper
+from stages.report.bars import MET, MISSED, OPEN, Bar, Bars, Unmet
+from stages.report.committed import Committed
 from stages.report.records import Result
 from stages.study import grids
 
@@ -37,7 +38,7 @@ SHARE = {"measure": "iou_share", "rows": [ROW, "bce-2780"], "above": 95}
 
 
 def judged(finals, **more) -> bars.Judged:
-    (*_, last) = bars.judge([Bar(says="enough", check=SHARE, **more)], finals)
+    (*_, last) = bars.judge(Bars(bars=[Bar(says="enough", check=SHARE, **more)]), "camvid", finals)
     return last
 
 
@@ -117,9 +118,9 @@ def test_the_spread_of_full_supervision_has_an_interval_of_its_own():
 def test_the_projects_bars_ask_about_entries_of_the_finals(project):
     grid = grids.load("finals", project)
     asked = bars.load(project)
-    assert asked == grid.bars
-    assert {row for bar in asked for row in bar.check.rows} <= set(grid.runs)
-    assert len(asked) >= 7
+    assert (asked.bars, asked.unmet) == (grid.bars, grid.unmet)
+    assert {row for bar in asked.bars for row in bar.check.rows} <= set(grid.runs)
+    assert len(asked.bars) >= 7
 
 
 def test_a_bar_that_makes_no_sense_is_refused(project):
@@ -129,9 +130,109 @@ def test_a_bar_that_makes_no_sense_is_refused(project):
         bars.load(project)
 
 
-def test_datasets_stand_side_by_side():
-    one, other = [bars.Judged("a", MET, "1")], [bars.Judged("a", OPEN, "2")]
+def test_a_reason_stands_where_its_dataset_does_not_meet_the_bar():
+    asked = Bars(
+        bars=[Bar(says="enough", check=SHARE)], unmet=[Unmet(dataset="camvid", bar="enough", why="Boxes hurt little.")]
+    )
+    missed, met = (FULL | entry(ROW, *ious) for ious in ((70.0, 70.4, 71.0), (78.0, 78.4, 79.0)))
+    assert bars.judge(asked, "camvid", missed)[-1].why == "Boxes hurt little."
+    assert bars.judge(asked, "synthetic", missed)[-1].why == ""
+    assert bars.judge(asked, "camvid", met)[-1].why == ""
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, Committed]:
+    """The committed trainings of the project."""
+    return committed.load(paper.load())[0]
+
+
+def test_every_unmet_bar_of_the_committed_trainings_says_why_and_no_other(trained):
+    unmet = {(dataset, one.says) for dataset, of in trained.items() for one in of.judged if one.word != MET}
+    assert {(one.dataset, one.bar) for one in bars.load().unmet} == unmet
+
+
+def test_the_reasons_numbers_are_those_of_the_trainings(trained):
+    camvid, drawn = (trained[dataset].trained for dataset in ("camvid", "synthetic"))
+    uncertain, several, several_control = (
+        "uncertainty-500-2280-masks-first",
+        "ce-bootstrap-500-2280-stable",
+        "ce-500-2280-masks-first",
+    )
+
+    def mean(finals, row, *keys):
+        return finals[row].value(*keys).mean
+
+    def share(finals, row):
+        return f"{100 * mean(finals, row, 'iou', 'car') / mean(finals, 'bce-2780', 'iou', 'car'):.1f} %"
+
+    def more(finals, other, label):
+        return mean(finals, several, "iou", label) - mean(finals, other, "iou", label)
+
+    def persons(finals, row):
+        ious = [run["iou"]["person"] for run in finals[row].runs]
+        return f"{min(ious):.1f} % to {max(ious):.1f} %"
+
+    def without_persons(row):
+        return sum(run["iou"]["person"] < 0.05 for run in drawn[row].runs)
+
+    def right(row):
+        return f"{100 - mean(drawn, row, 'flips', 'precision'):.0f} %"
+
+    def gain(row):
+        runs = drawn[row].runs
+        return f"{np.mean([run['trace']['target']['iou'][-1] - run['trace']['box']['iou'] for run in runs]):.1f}"
+
+    def taken(finals):
+        return f"{np.mean([run['trace']['flipped_wrong'][-1] for run in finals[ROW].runs]):.0f} %"
+
+    def boxes(row):
+        shapes = (mean(drawn, row, "rectangularity", f"component_{kind}") for kind in ("boxes", "masks"))
+        return f"{np.subtract(*shapes):.1f}"
+
+    hundred = "bootstrap-100-2680-stable"
+    expected = {
+        ("camvid", "plain BCE that"): [f"has {share(camvid, 'bce-500-2280-masks-first')} of full supervision"],
+        ("camvid", "flips help"): [
+            f"has {share(camvid, uncertain)} of full supervision",
+            f"{100 - mean(camvid, ROW, 'flips', 'precision'):.0f} % of the labels that they change were right",
+        ],
+        ("camvid", "97.4 %"): [f"{persons(camvid, 'ce-2780')} IoU", f"{persons(camvid, several)} with"],
+        ("camvid", "plain CE"): [
+            persons(camvid, several_control),
+            f"{more(camvid, several_control, 'car'):.1f} points",
+        ],
+        ("synthetic", "98.3 %"): [
+            f"the same labels has {share(drawn, 'bce-500-2280')}",
+            f"AUROC {mean(drawn, ROW, 'auroc'):.2f} against {mean(camvid, ROW, 'auroc'):.2f}",
+            f"flips take {taken(drawn)} of them away, not {taken(camvid)}",
+        ],
+        ("synthetic", "100 masks reach"): [
+            f"{drawn[hundred].runs[0]['counts']['pp']} images",
+            f"{right(hundred)} were right, with 500 masks {right(ROW)}",
+            f"labels gain {gain(hundred)} points of IoU instead of {gain(ROW)}",
+        ],
+        ("synthetic", "outputs agree"): [
+            f"from {boxes('bce-500-2280')} points",
+            f"to {boxes(hundred)}; 500 masks have {boxes(ROW)}, all masks {boxes('bce-2780')}",
+        ],
+        ("synthetic", "the masks alone"): [f"{more(drawn, 'ce-500', 'car'):.1f} points more"],
+        ("synthetic", "plain CE"): [
+            f"{more(drawn, several_control, 'car'):.1f} points more",
+            f"{-more(drawn, several_control, 'person'):.1f} points fewer",
+        ],
+    }
+    unmet = [(one.dataset, one.bar, one.why) for one in bars.load().unmet]
+    for (dataset, part), numbers in expected.items():
+        (why,) = (why for name, says, why in unmet if name == dataset and part in says)
+        assert [text for text in numbers if text not in why] == []
+    assert [without_persons(row) for row in (several, several_control, "ce-500")] == [2, 2, 0]
+
+
+def test_datasets_stand_side_by_side_and_reasons_follow():
+    one, other = [bars.Judged("a", MET, "1")], [bars.Judged("a", OPEN, "2", "Too few seeds.")]
     table = bars.markdown({"CamVid": one, "drawn": other})
+    assert table.splitlines()[-1] == "- drawn, “a”: Too few seeds."
+    assert "Why" not in bars.markdown({"CamVid": one})
     assert table.splitlines()[0] == "| What the stable recipe has to reach | CamVid | drawn |"
     assert table.splitlines()[2] == "| a | met: 1 | undecided: 2 |"
     assert bars.markdown({}) == ""
