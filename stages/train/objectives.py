@@ -55,7 +55,7 @@ def channels(row: Row) -> int:
 
 
 def split_output(output: Tensor, row: Row, recipe: Recipe) -> tuple[Tensor, Tensor | None]:
-    """The network's output (N, channels, H, W) as (mean, log_variance), fp32, (N, logits, H, W) each.
+    """The network's output (N, channels, ...) as (mean, log_variance), fp32, (N, logits, ...) each.
 
     The log-variance is bounded by the recipe, and None where the row's loss has none.
     """
@@ -100,8 +100,7 @@ def objective(
     }[row.loss]
 
     def compute(output: Tensor, labels: Supervision) -> Loss:
-        mean, log_variance = split_output(output, row, recipe)
-        pixels = _Pixels(row, recipe, flipper, samples, mean, log_variance, labels)
+        pixels = _Pixels(row, recipe, flipper, samples, output, labels)
         maps, flipped = per_pixel(pixels)
         valid = total(pixels.valid.sum()).clamp(min=1)
         parts = {name: value.sum() / valid for name, value in maps.items()}
@@ -116,7 +115,7 @@ def objective(
 class _Pixels:
     """The batch as the equations take it: the uncertain pixels as lists (P,) or (P, C), or all of them as maps."""
 
-    def __init__(self, row, recipe, flipper, samples, mean, log_variance, labels: Supervision):
+    def __init__(self, row, recipe, flipper, samples, output, labels: Supervision):
         self.row, self.recipe, self.flipper, self.samples = row, recipe, flipper, samples
         self.valid = labels.target != VOID
         number = torch.arange(len(labels.box), device=labels.box.device).view(-1, 1, 1)
@@ -124,7 +123,7 @@ class _Pixels:
         if row.pixels == "all":
             self.uncertain = ~labels.pixel_perfect.view(-1, 1, 1) & self.valid
         self.certain = self.valid & ~self.uncertain
-        self._mean, self._log_variance, self._target, self._room = mean, log_variance, labels.target, labels.room
+        self._output, self._target, self._room = output.float(), labels.target, labels.room
         self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
 
     def select(self):
@@ -137,9 +136,9 @@ class _Pixels:
         place, real = _places(self.uncertain.flatten(), self._room)
         target = torch.where(real, self._target.flatten()[place], 0)
         box = torch.where(real, self._box.flatten()[place], self._box.amax() + 1)
-        mean, log_variance = (
-            x.movedim(1, -1).flatten(0, -2).index_select(0, place) for x in (self._mean, self._log_variance)
-        )
+        listed = self._output.movedim(1, -1).flatten(0, -2).index_select(0, place)
+        # channels first in memory, since the losses reduce over them
+        mean, log_variance = split_output(listed, self.row, self.recipe)
         if self.row.loss in MULTI_CLASS:
             return mean, log_variance, target, box, real
         return mean[:, 0], log_variance[:, 0], target.to(mean.dtype), box, real
@@ -152,9 +151,9 @@ class _Pixels:
         equation = {"regression": losses.l2, "ce": losses.ce, "ce_bootstrap": losses.ce}.get(self.row.loss, losses.bce)
         target = torch.where(where, self._target, 0)  # void is no class
         if self.row.loss in MULTI_CLASS:
-            loss = equation(self._mean.movedim(1, -1), target)
+            loss = equation(self._output[:, : len(self.row.classes)].movedim(1, -1), target)
         else:
-            loss = equation(self._mean[:, 0], target.to(self._mean.dtype))
+            loss = equation(self._output[:, 0], target.to(self._output.dtype))
         return torch.where(where, loss, 0)
 
 
