@@ -105,6 +105,7 @@ class Overrides(Model):
     pp_only: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
     estimator: Literal["monte_carlo", "rao_blackwell"] | None = Field(None, description="monte_carlo, rao_blackwell")
+    last_layer: Literal["torch", "icnr"] | None = Field(None, description="torch, icnr")
 
 
 class Row(Model):

@@ -153,8 +153,9 @@ def _range_by_chance(by_tau: Mapping[float, Mapping[int, float]], seeds: Set[int
 
 
 def stable(finals: Mapping[str, Result]) -> list[Mapping]:
-    """The trainings of the stable recipe."""
-    return [run for result in finals.values() for run in result.runs if run["recipe"] == "stable"]
+    """The trainings of the stable recipe as it stands, so not those with another last layer."""
+    runs = (run for result in finals.values() for run in result.runs if run["recipe"] == "stable")
+    return [run for run in runs if run.get("resolutions", {}).get("last_layer", "torch") == "torch"]
 
 
 def markdown(judged: Mapping[str, Sequence[Judged]]) -> str:

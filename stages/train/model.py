@@ -28,18 +28,21 @@ def build(row: Row, width: float, tau: float | None = None, shares: Sequence[flo
     plain CE with all or 18 % of the masks ended without a single car. A mean that starts at the best constant (the
     logarithm of a class's share, binary its log-odds, for the L2 loss the share itself) has nothing of that to learn;
     Lin et al. 2017 (Focal Loss), section 3.3, use a small constant to the same end. The log-variance channels start at
-    the recipe's sigma^2.
+    the recipe's sigma^2, the last layer's weights as its `last_layer` says.
     """
     network = ERFNet(channels(row), width)
     head = network.head
+    recipe = recipe_of(row)
     with torch.no_grad():
+        if recipe.last_layer == "icnr":
+            head.weight[:] = head.weight[:, :, :1, :1]
         if shares is not None:
             first = head.bias.new_tensor(first_means(row, shares))
             head.bias[: len(first)] = first
         if row.loss in UNCERTAIN:
             means = channels(row) // 2
             head.weight[:, means:] = 0
-            head.bias[means:] = raw_start(recipe_of(row), tau)
+            head.bias[means:] = raw_start(recipe, tau)
     return network
 
 

@@ -60,6 +60,8 @@ class Recipe:
         pp_only: share of the steps, from the first on, in which every draw is pixel-perfect.
         trigger: the variance that Eq 16 compares with tau, `max` over classes or that of the `target` class.
         estimator: of the multi-class uncertainty loss, a key of ESTIMATORS.
+        last_layer: how its weights start, which draw the four pixels of each 2x2 block apart from each other: `torch`,
+            each its own; `icnr`, all alike (Aitken et al. 2017, Checkerboard artifact free sub-pixel convolution).
     """
 
     name: str
@@ -74,6 +76,7 @@ class Recipe:
     pp_only: float = 0.0
     trigger: str = "max"
     estimator: str = "monte_carlo"
+    last_layer: str = "torch"
 
     def first_variance(self, tau: float | None = None) -> float:
         """sigma^2 everywhere at the first step, in logit^2, of a row with this tau or without one."""

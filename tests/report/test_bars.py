@@ -70,6 +70,13 @@ def test_the_literal_recipes_collapses_do_not_count_and_few_trainings_decide_not
     assert (found.word, found.numbers) == (OPEN, "0 of 1")
 
 
+def test_trainings_with_another_last_layer_are_not_the_stable_recipes():
+    other = entry("icnr", 10.0, 11.0)
+    for run in other["icnr"].runs:
+        run["resolutions"] = {"last_layer": "icnr"}
+    assert bars.collapses(FULL | entry(ROW, 79.0) | other).numbers == "0 of 1"
+
+
 def test_thresholds_are_compared_on_the_seeds_that_all_of_them_have():
     others = entry("tau-1", 77.0, 79.0, tau=1.0) | entry("pp-100", 60.0, row="bootstrap-100-2680-stable", tau=1.0)
     finals = FULL | entry(ROW, 78.0, 80.0, 20.0) | others

@@ -131,3 +131,14 @@ def test_the_first_output_of_a_network_has_the_start_as_its_variance_everywhere(
     row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides={"start": 4.0})
     _, log_variance = split_output(build(row, 0.25, tau=2.5)(torch.randn(2, 3, 16, 32)), row, recipe_of(row))
     torch.testing.assert_close(log_variance.exp(), torch.full_like(log_variance, 4.0))
+
+
+@pytest.mark.parametrize("last_layer", ["torch", "icnr"])
+def test_the_four_pixels_of_a_block_start_alike_if_asked(last_layer):
+    row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper", overrides={"last_layer": last_layer})
+    with torch.no_grad():
+        mean = build(row, 0.25, tau=2.5).eval()(torch.randn(2, 3, 16, 32))[:, 0]
+    blocks = mean.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # (N, rows, 2, columns, 2)
+    alike = torch.allclose(blocks, blocks[:, :, :1, :, :1].expand_as(blocks))
+    assert alike == (last_layer == "icnr")
+    assert mean.std() > 0.01  # blocks differ
