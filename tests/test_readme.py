@@ -121,7 +121,8 @@ def test_the_numbers_that_are_written_by_hand_are_those_of_the_trainings():
     said += [
         f"until step {before} of 720, with {min(alive):.0f} % to {max(alive):.0f} % IoU on box images, then two of "
         f"three seeds die ({', '.join(f'{iou:.1f} %' for iou in dead)} in the end) and one lives and flips "
-        f"{taken:.0f} % of the wrong labels and {lost_too:.0f} % of the right ones ({living['iou']['car']:.1f} %); on CamVid all die early"
+        f"{taken:.0f} % of the wrong labels and {lost_too:.0f} % of the right ones ({living['iou']['car']:.1f} %); "
+        "on CamVid all die early"
     ]
     assert max(run["iou"]["car"] for run in finals["camvid"]["bootstrap-500-2280-icnr"].runs) < 3
     for one in finals.values():
