@@ -234,15 +234,18 @@ def boundaries(tau: float, temperature: float, pp_share: float) -> Picture:
         f"remedies, speed {SLOW:g}": {name: replace(slow, recipe=recipe) for name, recipe in _remedies().items()},
     }
     figure = Figure(figsize=(style.WIDTH, 5.6))
+    every = list(dict.fromkeys(law for laws in columns.values() for law in laws.values()))
     for row, pixel in enumerate((FOREGROUND, WRONG)):
+        mean, variances = boundary(pixel, every)
+        found = dict(zip(every, variances, strict=True))
         for column, (title, laws) in enumerate(columns.items()):
             place = (0.075 + 0.233 * column, 0.5 - 0.42 * row, 0.215, 0.355)
             axes = _plane(figure, place, first=column == 0, last=row == 1)
             if row == 0:
                 axes.set_title(title, fontweight="bold")
             colours = matplotlib.colormaps[style.SEQUENTIAL](np.linspace(0.1, 0.8, len(laws)))
-            mean, variances = boundary(pixel, list(laws.values()))
-            handles = [_boundary(axes, mean, *line) for line in zip(variances, laws, colours, strict=True)]
+            lines = ((found[law], name, colour) for (name, law), colour in zip(laws.items(), colours, strict=True))
+            handles = [_boundary(axes, mean, *line) for line in lines]
             axes.plot([0] * len(STARTS), STARTS, "o", color=style.INK, markersize=3.5, zorder=5)
             axes.legend(
                 handles=handles, loc="lower right", frameon=False, fontsize=style.FONT_SIZE - 2, handlelength=1.2
