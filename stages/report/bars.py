@@ -11,7 +11,7 @@ from stages.params import Model, read_model
 from stages.paths import ROOT
 from stages.report import claims
 from stages.report.paper import Check
-from stages.report.records import FULL, Result, collapsed, full_supervision
+from stages.report.records import FULL, Result, collapsed, full_supervision, icnr
 
 MET, MISSED, OPEN = "met", "missed", "undecided"
 FEWEST = 30  # trainings, for "never collapses" to be said
@@ -155,7 +155,7 @@ def _range_by_chance(by_tau: Mapping[float, Mapping[int, float]], seeds: Set[int
 def stable(finals: Mapping[str, Result]) -> list[Mapping]:
     """The trainings of the stable recipe as it stands, so not those with another last layer."""
     runs = (run for result in finals.values() for run in result.runs if run["recipe"] == "stable")
-    return [run for run in runs if run.get("resolutions", {}).get("last_layer", "torch") == "torch"]
+    return [run for run in runs if not icnr(run)]
 
 
 def markdown(judged: Mapping[str, Sequence[Judged]]) -> str:

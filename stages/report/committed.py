@@ -20,14 +20,13 @@ class Committed:
 
     Attributes:
         settings: with the dataset chosen.
-        trained: the trainings by entry of finals.yaml. measured: those of rows.yaml's rows alone, in its order.
+        trained: the trainings by entry of finals.yaml.
         found: each claim's verdicts, in the paper's order.
         judged: each bar's verdict.
     """
 
     settings: Settings
     trained: Mapping[str, Result]
-    measured: Mapping[str, Result]
     found: Sequence[Finding]
     judged: Sequence[Judged]
 
@@ -35,6 +34,11 @@ class Committed:
     def title(self) -> str:
         """The dataset's name for readers."""
         return style.dataset_title(self.settings.params.dataset)
+
+    @property
+    def measured(self) -> dict[str, Result]:
+        """The trainings of rows.yaml's rows alone, in its order."""
+        return {row: self.trained[row] for row in self.settings.order}
 
     @property
     def seeds(self) -> tuple[int, int]:
@@ -64,5 +68,5 @@ def load(printed: Paper, root: Path = ROOT) -> tuple[dict[str, Committed], list[
         settings = replace(default, params=default.params.model_copy(update={"dataset": dataset}))
         measured = {row: trained[row] for row in settings.order}
         found = claims.findings(printed, settings, measured, trained)
-        complete[dataset] = Committed(settings, trained, measured, found, bars.judge(asked, dataset, trained))
+        complete[dataset] = Committed(settings, trained, found, bars.judge(asked, dataset, trained))
     return complete, lacking

@@ -130,6 +130,11 @@ class Result:
         return found
 
 
+def icnr(run: Mapping[str, Any]) -> bool:
+    """Whether the last layer's weights started alike; trainings from before that could be chosen do not say."""
+    return run["resolutions"].get("last_layer") == "icnr"
+
+
 def full_supervision(results: Mapping[str, Result]) -> float | None:
     """Car IoU of full supervision in percent, its mean over seeds; None where it was not trained."""
     iou = results[FULL].iou("car") if FULL in results else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stages.params import Settings
 from stages.report.claims import effect
 from stages.report.paper import Check
-from stages.report.records import Measured, Result
+from stages.report.records import Measured, Result, icnr
 from stages.report.tables import COLLAPSED, COLLAPSED_NOTE, NONE, RECIPE_NAMES, Cell, Table, collapse_mark
 from stages.style import dataset_title
 
@@ -59,7 +59,7 @@ def table(settings: Settings, finals: Mapping[str, Result]) -> Table | None:
     body, records = [], []
     for name, base in chosen:
         line = _line(finals[name], BESIDE[base], finals)
-        named = base + (" (ICNR)" if _icnr(finals[name].runs[0]) else "")
+        named = base + (" (ICNR)" if icnr(finals[name].runs[0]) else "")
         body.append([Cell(named, "text name", header=True), *(Cell(text, "number") for text in line.values())])
         records.append({"dataset": dataset, "entry": name, "row": base, **line})
     head = [Cell(name, "text" if name in ("Row", "recipe") else "ours", header=True) for name in HEAD]
@@ -88,13 +88,8 @@ def _variations(finals: Mapping[str, Result]) -> list[tuple[str, str]]:
 
 def _order(run: Mapping) -> tuple:
     settings, recipe = run["settings"], run["resolutions"]
-    varied = settings.get("samples", 0), settings.get("tau", 0), -_start(run), recipe["pp_only"], _icnr(run)
+    varied = settings.get("samples", 0), settings.get("tau", 0), -_start(run), recipe["pp_only"], icnr(run)
     return run["recipe"] or "", *varied
-
-
-def _icnr(run: Mapping) -> bool:
-    """Whether the last layer's weights start alike; trainings of before that could be chosen do not say."""
-    return run["resolutions"].get("last_layer") == "icnr"
 
 
 def _start(run: Mapping) -> float:

@@ -137,7 +137,6 @@ class _Pixels:
         target = torch.where(real, self._target.flatten()[place], 0)
         box = torch.where(real, self._box.flatten()[place], self._box.amax() + 1)
         listed = self._output.movedim(1, -1).flatten(0, -2).index_select(0, place)
-        # channels first in memory, since the losses reduce over them
         mean, log_variance = split_output(listed, self.row, self.recipe)
         if self.row.loss in MULTI_CLASS:
             return mean, log_variance, target, box, real

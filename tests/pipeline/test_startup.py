@@ -28,4 +28,4 @@ def test_what_draws_nothing_imports_neither_matplotlib_nor_pandas(module):
 
 
 def test_reading_a_notebook_compiles_no_grammars():
-    assert "lark" not in imported("import stages.report.runner, nbformat; nbformat.validate")
+    assert "lark" not in imported("import stages.report.runner, nbformat")
