@@ -2,14 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help reproduce queue test compare lint lock clean identity
+.PHONY: help reproduce queue test test-fast compare lint lock clean identity
 
 help:
 	@echo "make reproduce   install into .venv, then run the whole pipeline (dvc repro) and print a table"
 	@echo "make queue J=2   the same, J rows at a time through DVC's queue"
-	@echo "make test        all tests that take less than a minute each"
+	@echo "make test        lint, types, and all tests but slow ones"
+	@echo "make test-fast   the tests that run no dvc and no whole stage"
 	@echo "make compare     a table of the experiments made by dvc exp run"
-	@echo "make lint        ruff, check and format"
+	@echo "make lint        ruff and mypy"
 	@echo "make lock        write requirements.lock anew from pyproject.toml"
 	@echo "make clean       remove what the pipeline made; dvc's cache, .venv and your own data stay"
 
@@ -19,16 +20,19 @@ reproduce: .venv/installed identity
 queue: .venv/installed identity
 	@$(BIN)/python -m stages.reproduce --jobs $(or $(J),2)
 
-test: .venv/installed
+test: lint
 	@$(BIN)/python -m pytest -m "not slow"
 
-# Only what differs between experiments, without the columns of every file, row and profile that a stage reads.
+test-fast: .venv/installed
+	@$(BIN)/python -m pytest -m "not slow and not dvc and not gpu"
+
+# Headline numbers, and of the params those that differ: narrow enough for a terminal.
 compare: .venv/installed
-	@COLUMNS=200 $(BIN)/dvc exp show --no-pager --only-changed \
-	  --drop 'Created|(stages|data|reports|notebooks)/.*|runs|results|.*\.yaml|(profiles|rows)\..*|order'
+	@COLUMNS=118 $(BIN)/dvc exp show --no-pager --only-changed \
+	  --drop 'Created|(data|reports|notebooks|paper|studies|reference|stages|runs|results)(/.*)?|.*\.yaml|(profiles|rows)\..*'
 
 lint: .venv/installed
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 # The stamp's date is the installation's: only a newer lock installs again.
 .venv/installed: requirements.lock
@@ -56,5 +60,5 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	@rm -rf data/valid.txt data/*/scenes data/*/packed runs results metrics.json .checkpoints .clones/data-*
+	@rm -rf data/valid.txt data/code data/*/scenes data/*/packed runs results metrics.json .checkpoints .clones/data-*
 	@find reports -mindepth 1 ! -name README.md -delete

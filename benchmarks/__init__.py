@@ -1,1 +1,1 @@
-"""How fast the project is, and against what. Ratios of sides that ran in turn, in one process; NOTES.md keeps them."""
+"""Benchmarks: how fast the project is, and against what. The sides of a comparison run in turn, in one process."""

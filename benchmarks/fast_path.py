@@ -1,23 +1,25 @@
-"""`python -m benchmarks.fast_path`: do whole trainings end alike on the fast path and on the plain one?
+"""`python -m benchmarks.fast_path`: compare whole trainings on the fast path with trainings on the plain one.
 
-The fast path is what `python -m stages.train` takes: channels last, and bf16 where the device has units for it. The
-plain one is fp32 in contiguous memory. Each row is trained on both with the same seeds, on params.yaml's dataset, which
-`dvc repro boxes` has packed, and the IoU of cars on its validation images is compared, paired by seed.
+The fast path is the one of `python -m stages.train`: channels last, and bf16 where the device has units for it. The
+plain path is fp32 in contiguous memory. Each row is trained on both with the same seeds, on params.yaml's dataset,
+which `dvc repro boxes` has packed, and the IoU of cars on its validation images is compared, paired by seed.
 """
 
 import argparse
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
 
-from stages import arrays, params, paths
+from stages import config
+from stages.analysis.statistics import Measured, estimate
+from stages.device import keep_freed_memory, name, precision
+from stages.device import resolve as resolve_device
+from stages.errors import UserError, run
 from stages.evaluate.scores import evaluate
-from stages.params import Settings, UserError
-from stages.report.claims import half_width
-from stages.train.device import keep_freed_memory, name, precision, resolve
-from stages.train.loop import Trainer, check, describe
+from stages.model.hyperparameters import resolve
+from stages.model.predictor import Predictor
+from stages.train.loop import Job, Trainer, prepare
 
 ROWS = ("bce-2780", "bootstrap-500-2280-stable")
 
@@ -25,64 +27,57 @@ ROWS = ("bce-2780", "bootstrap-500-2280-stable")
 def main() -> None:
     """Read the command line, train, print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fast_path", description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of rows.yaml")
+    parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of configs/rows.yaml")
     parser.add_argument("--seeds", nargs="+", type=int, default=range(5), metavar="SEED", help="default 0 to 4")
     arguments = parser.parse_args()
-    settings = params.load()
-    device = resolve(settings.params.device)
+    settings = config.load()
+    device = resolve_device(settings.params.device)
     for row in arguments.rows:
-        for seed in arguments.seeds:
-            check(settings, row, seed)
+        resolve(settings, row)
     if precision(device) == torch.float32:
         raise UserError(f"{name(device)} has no bf16 units; allowed: a device whose fast path is in bf16")
+    jobs = {row: [prepare(settings, row, seed) for seed in arguments.seeds] for row in arguments.rows}
     keep_freed_memory()
-    packed = arrays.open_packed(paths.packed(settings.params.dataset))
     print(f"{name(device)}, torch {torch.__version__}, {settings.params.dataset}, {settings.steps} steps\n")
-    found = {row: list(both(settings, packed, row, arguments.seeds, device)) for row in arguments.rows}
-    print(table(found))
+    print(table({row: [compare(job, device) for job in of_row] for row, of_row in jobs.items()}))
 
 
-def both(
-    settings: Settings, packed: arrays.Packed, row: str, seeds: Sequence[int], device: torch.device
-) -> Iterator[tuple[float, float]]:
-    """IoU of cars in percent on the fast path and on the plain one, for each seed."""
-    for seed in seeds:
-        yield tuple(trained(settings, packed, row, seed, device, plain) for plain in (False, True))
+def compare(job: Job, device: torch.device) -> tuple[float, float]:
+    """Return the IoU of cars in percent after a training on the fast path, and after one on the plain path."""
+    return train_and_evaluate(job, device, plain=False), train_and_evaluate(job, device, plain=True)
 
 
-def trained(settings: Settings, packed: arrays.Packed, row: str, seed: int, device: torch.device, plain: bool) -> float:
-    """IoU of cars in percent after a training of a row."""
-    pp, box = arrays.pools(packed, settings.rows[row])
-    run = describe(settings, row, seed, packed, pp, box)
-    trainer = Trainer(packed, settings.rows[row], run, pp, box, device)
+def train_and_evaluate(job: Job, device: torch.device, plain: bool) -> float:
+    """Return the IoU of cars in percent on the validation images after a training."""
+    trainer = Trainer(job, device)
     if plain:
         make_plain(trainer)
-    trainer.fit(f"{row} seed {seed}, {'plain' if plain else 'fast'}")
-    return evaluate(trainer.predictor, packed, settings.rows[row], device)[0]["iou"]["car"]
+    trainer.fit(f"{job.chosen.name} seed {job.seed}, {'plain' if plain else 'fast'}")
+    predictor = Predictor(trainer.network, job.chosen, trainer.predictor.flipper, job.record())
+    metrics, _ = evaluate(predictor, job.packed, device)
+    return metrics["iou"]["car"]
 
 
 def make_plain(trainer: Trainer) -> None:
     """Put a training that has not begun on the plain path."""
     trainer.precision = torch.float32
-    trainer.network.to(memory_format=torch.contiguous_format)
+    trainer.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def table(found: Mapping[str, Sequence[tuple[float, float]]]) -> str:
-    """A line for each row: means and standard deviations of both paths, and their difference with its 95 % interval."""
+    """Return a line for each row: means with standard deviations, and the difference with its 95 % interval.
+
+    Args:
+        found: By row, for each seed the IoU in percent on the fast path and on the plain one.
+    """
     lines = {}
     for row, pairs in found.items():
         fast, plain = zip(*pairs, strict=True)
-        differences = [a - b for a, b in pairs]
-        half = half_width(differences)
-        mean = statistics.mean(differences)
-        interval = "" if half is None else f" [{mean - half:.2f}, {mean + half:.2f}]"
-        lines[row] = (_spread(fast), _spread(plain), f"{mean:+.2f}{interval}", str(len(pairs)))
+        difference = estimate({seed: a - b for seed, (a, b) in enumerate(pairs)}, 0.95)
+        interval = "" if difference.low is None else f" [{difference.low:.2f}, {difference.high:.2f}]"
+        lines[row] = (str(Measured(fast)), str(Measured(plain)), f"{difference.mean:+.2f}{interval}", str(len(pairs)))
     return pd.DataFrame.from_dict(lines, orient="index", columns=["fast", "plain", "fast - plain", "n"]).to_string()
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.mean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
-
-
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.measured LOG NAME COMMAND ...` runs a command and appends what it took to LOG, as a JSON line.
+"""`python -m benchmarks.measured LOG NAME COMMAND ...`: run a command and append its time and memory to LOG.
 
-name, seconds of wall clock, cpu_seconds of the command and all that it started, peak_mib of the largest process among
-them (resident memory: what it mapped of a file counts as far as it was read). Exits with the command's status.
+A line of LOG is a JSON object: name; seconds of wall clock; cpu_seconds of the command and all processes that it
+started; peak_mib, the resident memory of the largest of these processes, in which the pages read of a memory map count.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Run the command line's command."""
+    """Run the command, append the line, and return the command's exit status."""
     log, name, *command = sys.argv[1:]
     started = time.monotonic()
     process = subprocess.Popen(command)

@@ -1,13 +1,15 @@
-"""`python -m benchmarks.pipeline`: what each stage of `dvc repro` takes, in a copy of the project at its last commit.
+"""`python -m benchmarks.pipeline`: time and memory of each stage of `dvc repro`, in a clone at the last commit.
 
-With `--shares 0.125 0.25 0.5 1` it runs once for each share of the images, trained for the same share of the steps, so
-that the cost is seen as the work grows; `--write` keeps the numbers, for the report's appendix.
+With `--shares 0.125 0.25 0.5 1` the pipeline runs once for each share of the images, trained for the same share of the
+steps, which shows how the cost grows; `--write` keeps the numbers, for the report's appendix.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +20,12 @@ import pandas as pd
 import torch
 from ruamel.yaml import YAML
 
-from stages import arrays, params, paths, queue
-from stages.params import Settings, UserError
-from stages.train.device import name as device_name
-from stages.train.device import resolve
+from stages import arrays, config, paths
+from stages.config import Settings
+from stages.device import name as device_name
+from stages.device import resolve
+from stages.errors import UserError
+from stages.errors import run as run_program
 
 NO_OPS = 3
 MIB = 1 << 20
@@ -34,15 +38,15 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=[], metavar="STAGE", help="of dvc.yaml; without it, all")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the numbers as JSON")
     arguments = parser.parse_args()
-    settings = params.load()
+    settings = config.load()
     if wrong := [share for share in arguments.shares if not 0 < share <= 1]:
         raise UserError(f"--shares {wrong[0]}: allowed: above 0, at most 1")
     if settings.profile.scenes.source != "synthetic" and set(arguments.shares) != {1.0}:
         raise UserError(
-            f"--shares: allowed with dataset {settings.params.dataset}: 1, as only drawn scenes can be fewer"
+            f"--shares: allowed with dataset {settings.params.dataset}: 1, as only synthetic scenes can be fewer"
         )
     device = resolve(settings.params.device)
-    found = {
+    found: dict[str, Any] = {
         "dataset": settings.params.dataset,
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -58,15 +62,26 @@ def main() -> None:
 
 
 def run(root: Path, copy: Path, settings: Settings, share: float, targets: Sequence[str]) -> dict[str, Any]:
-    """Run the pipeline once in `copy`, a new clone of `root`, as far as `targets` need it, and take its measure.
+    """Run the pipeline once in a new clone, as far as the targets need it, and measure it.
+
+    Args:
+        root: The project.
+        copy: Where the clone goes.
+        settings: The content of the user's three files.
+        share: Of the images and steps, in (0, 1].
+        targets: Stages of dvc.yaml; none for all.
 
     Returns:
-        share; images of both splits together; arrays_mib; stages: for each group of stages (matrix items together) n,
-        seconds and cpu_seconds in all, peak_mib of the largest; training_seconds, the part of them in the training
-        loops; total_seconds of `dvc repro`; no_op_seconds of a second one, the median of three.
+        share: As given.
+        images: Of both splits together.
+        arrays_mib: Size of the packed arrays, in MiB.
+        stages: See `grouped`.
+        training_seconds: The part of the stages' seconds that the training loops took.
+        total_seconds: Of `dvc repro`.
+        no_op_seconds: Of a second one with nothing to do, the median of three.
 
     Raises:
-        UserError: a stage failed; it has said why.
+        UserError: A stage failed; it has printed why.
     """
     subprocess.run(["git", "clone", "--quiet", str(root), str(copy)], check=True)
     log = copy / "data" / "measured.jsonl"
@@ -88,37 +103,44 @@ def run(root: Path, copy: Path, settings: Settings, share: float, targets: Seque
 
 
 def prepare(copy: Path, log: Path, settings: Settings, share: float) -> None:
-    """Let every stage measure itself into `log`, and leave that share of the images and steps."""
+    """Let every stage of the clone append its measure to `log`, and leave a share of the images and steps."""
 
-    def wrap(pipeline: dict) -> None:
+    def wrap(pipeline: dict[str, Any]) -> None:
         for name, stage in pipeline["stages"].items():
             stage["cmd"] = f"python -m benchmarks.measured {log} {name} {stage['cmd']}"
 
-    def shrink(datasets: dict) -> None:
+    def shrink(datasets: dict[str, Any]) -> None:
         profile = datasets["profiles"][settings.params.dataset]
         if share < 1:
             profile["scenes"]["images"] = {k: round(n * share) for k, n in profile["scenes"]["images"].items()}
         profile["train"]["steps"] = max(1, round(profile["train"]["steps"] * share))
 
-    for name, change in (("dvc.yaml", wrap), ("datasets.yaml", shrink)):
+    for file, change in ((copy / "dvc.yaml", wrap), (paths.datasets(copy), shrink)):
         yaml = YAML(typ="safe")
-        data = yaml.load(copy / name)
+        data = yaml.load(file)
         change(data)
-        yaml.dump(data, copy / name)
+        yaml.dump(data, file)
 
 
 def _repro(copy: Path, targets: Sequence[str]) -> float:
-    started = time.monotonic()
-    if queue.dvc(copy, "repro", *targets, stdout=subprocess.DEVNULL).wait():
+    """Run `dvc repro` with this interpreter's programs and return its seconds."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command, started = [sys.executable, "-m", "dvc", "repro", *targets], time.monotonic()
+    if subprocess.run(command, cwd=copy, env=os.environ | {"PATH": path}, stdout=subprocess.DEVNULL).returncode:
         raise UserError(f"dvc repro failed in {copy}")
     return time.monotonic() - started
 
 
 def grouped(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The lines of `benchmarks.measured` by stage, in the order in which they first ran; all trainings are `train`."""
+    """Group the lines of `benchmarks.measured` by stage, in the order in which the stages first ran.
+
+    Returns:
+        By stage, n of its runs, their seconds and cpu_seconds in all, and peak_mib of the largest. The stages
+        train-<group> count as one, `train`, and so do the stages evaluate-<group>.
+    """
     groups: dict[str, dict[str, Any]] = {}
     for line in lines:
-        name = "train" if line["name"].startswith("train-") else line["name"]
+        name = next((stage for stage in ("train", "evaluate") if line["name"].startswith(f"{stage}-")), line["name"])
         group = groups.setdefault(name, {"n": 0, "seconds": 0.0, "cpu_seconds": 0.0, "peak_mib": 0})
         group["n"] += 1
         group["peak_mib"] = max(group["peak_mib"], line["peak_mib"])
@@ -128,7 +150,7 @@ def grouped(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def table(run: Mapping[str, Any]) -> str:
-    """A line for each group of stages, and what the whole took."""
+    """Return a line for each group of stages, and the time of the whole."""
     columns = ["n", "seconds", "CPU s", "images / CPU s", "peak MiB"]
     lines = {}
     for name, group in run["stages"].items():
@@ -149,4 +171,4 @@ def table(run: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run_program(main)

@@ -1,7 +1,7 @@
-"""The public way to train ERFNet, from the description that its authors give of it, as the side to compare with.
+"""The public recipe of ERFNet, after its authors' description, as the side to compare with.
 
 Every step decodes PNG files of the full size in a DataLoader's workers, resizes photograph and label, mirrors half of
-them, shifts them by up to two pixels, and trains in fp32, eagerly, in contiguous memory: Adam at 5e-4, weight decay
+them, shifts them by up to two pixels, and trains in fp32, op by op, in contiguous memory: Adam at 5e-4, weight decay
 1e-4, cross-entropy with the background's weight 1.
 """
 
@@ -23,10 +23,11 @@ SHIFT = 2  # pixels
 class Pictures(Dataset):
     """Photographs and labels in Cityscapes' folders, decoded and resized at each access.
 
-    Args:
-        scenes: the folder with leftImg8bit and gtFine. size: (width, height) to resize to.
+    An item is an fp32 (3, H, W) in [0, 1] and an int64 (H, W), classes 0 to 2, 255 where a shift leaves nothing.
 
-    Items: fp32 (3, H, W) in [0, 1] and int64 (H, W), classes 0 to 2, 255 where a shift leaves nothing.
+    Args:
+        scenes: The folder with leftImg8bit and gtFine.
+        size: (width, height) to resize to, in pixels.
     """
 
     def __init__(self, scenes: Path, size: tuple[int, int]):
@@ -52,7 +53,7 @@ class Pictures(Dataset):
 
 
 def _shifted(array: np.ndarray, right: int, down: int, fill: int) -> np.ndarray:
-    """An image moved by whole pixels, what it leaves filled."""
+    """Return an image moved by whole pixels, with `fill` where nothing is left."""
     moved = np.roll(array, (down, right), axis=(0, 1))
     moved[: max(down, 0)] = moved[moved.shape[0] + min(down, 0) :] = fill
     moved[:, : max(right, 0)] = moved[:, moved.shape[1] + min(right, 0) :] = fill
@@ -60,7 +61,16 @@ def _shifted(array: np.ndarray, right: int, down: int, fill: int) -> np.ndarray:
 
 
 class PublicRecipe:
-    """The recipe with a network of three classes; `step` is one optimiser step, its batch's loading included."""
+    """The recipe with a network of three classes.
+
+    Args:
+        network: Maps fp32 images (N, 3, H, W) to (N, 3, H, W) logits.
+        scenes: The folder with leftImg8bit and gtFine.
+        size: (width, height) of the images, in pixels.
+        batch_size: Images in a step.
+        workers: Processes of the loader; 0 loads in this one.
+        device: Where to train.
+    """
 
     def __init__(
         self,
@@ -89,11 +99,11 @@ class PublicRecipe:
             yield from self._loader
 
     def step(self) -> None:
-        """Load a batch and learn from it."""
+        """Load a batch and take one optimiser step."""
         images, classes = (x.to(self._device) for x in next(self._batches))
         output = self.network(images)
         self._optimiser.zero_grad()
         loss = functional.nll_loss(functional.log_softmax(output, dim=1), classes, ignore_index=255)
         loss.backward()
         self._optimiser.step()
-        loss.item()  # it logs every step's loss
+        loss.item()  # the recipe logs every step's loss

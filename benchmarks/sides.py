@@ -1,4 +1,4 @@
-"""Sides of a comparison, run in turn, so that what disturbs the machine disturbs all of them."""
+"""The sides of a comparison, timed in turn, so that a disturbance of the machine affects all of them."""
 
 import argparse
 import statistics
@@ -9,17 +9,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timed:
-    """Seconds of one step of a side, one number for each round."""
+    """The times of one side.
+
+    Attributes:
+        seconds: Of one step, one number for each round.
+    """
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The median over the rounds."""
+        """Median seconds over the rounds."""
         return statistics.median(self.seconds)
 
     def ratio(self, other: "Timed") -> float:
-        """How many times longer a step of `other` takes: the median of the rounds' ratios."""
+        """Return how many times longer a step of `other` takes: the median of the rounds' ratios."""
         return statistics.median(b / a for a, b in zip(self.seconds, other.seconds, strict=True))
 
 
@@ -33,7 +37,11 @@ def in_turn(
     """Time `steps` steps of each side in each round, after `warm_up` untimed ones.
 
     Args:
-        sides: one step of each. synchronise: waits for the device.
+        sides: Takes one step, by the name of the side.
+        rounds: How often the sides take turns.
+        steps: Of each side in a round.
+        warm_up: Steps of each side before the first round.
+        synchronise: Waits until the device has finished.
     """
     for step in sides.values():
         for _ in range(warm_up):
@@ -51,10 +59,10 @@ def in_turn(
 
 
 def count_of(text: str) -> int:
-    """A word of the command line as a number of rounds, steps or images.
+    """Return a word of the command line as a number of rounds, steps or images.
 
     Raises:
-        argparse.ArgumentTypeError: it is no whole number from 1.
+        argparse.ArgumentTypeError: It is no whole number from 1.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}; allowed: a whole number from 1")

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.startup`: how long the process of each stage takes until its imports are done.
+"""`python -m benchmarks.startup`: time the process of each stage until its imports are done.
 
-The sides start in turn, beside an interpreter that imports nothing; medians over rounds.
+The processes start in turn, beside an interpreter that imports nothing; medians over rounds.
 """
 
 import argparse
@@ -11,19 +11,21 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from benchmarks.sides import Timed, count_of, in_turn
-from stages import params, paths
+from stages import paths
+from stages.errors import run as run_program
 
 IMPORTS = {
     "validate": "stages.validate",
+    "code": "stages.fingerprint",
     "download": "stages.download.__main__",
     "boxes": "stages.boxes.__main__",
     "train": "stages.train.__main__, torch._dynamo",  # which every optimiser imports
-    "evaluate": "stages.evaluate.run",
+    "evaluate": "stages.evaluate.__main__",
     "gather": "stages.evaluate.gather",
-    "a notebook's stage": "stages.report.__main__, stages.report.runner",
-    "report": "stages.report.index",
+    "a notebook's stage": "stages.report.notebooks",
+    "report": "stages.report.__main__",
 }
-"""What each stage's process imports before it works; a notebook's kernel comes on top of its stage."""
+"""The modules that each stage's process imports before it works; a notebook's kernel comes on top of its stage."""
 BARE = "interpreter alone"
 
 
@@ -41,7 +43,7 @@ def run(rounds: int, imports: Mapping[str, str]) -> dict[str, Timed]:
 
 
 def table(timed: Mapping[str, Timed]) -> str:
-    """A line for each side: median seconds, and times the bare interpreter's."""
+    """Return a line for each side: median seconds, and how many times the bare interpreter's."""
     lines = {side: (f"{found.median:.2f}", f"{timed[BARE].ratio(found):.1f}") for side, found in timed.items()}
     return pd.DataFrame.from_dict(lines, orient="index", columns=["seconds", "x bare"]).to_string()
 
@@ -54,4 +56,4 @@ def _start(code: str) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run_program(main)

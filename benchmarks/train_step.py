@@ -1,4 +1,4 @@
-"""`python -m benchmarks.train_step`: images a second of this project's training steps and of the public recipe's.
+"""`python -m benchmarks.train_step`: compare the speed of this project's training steps with the public recipe's.
 
 Same network, batch, size and device; the sides run in turn, and a ratio is the median over rounds.
 """
@@ -19,14 +19,16 @@ from torch import nn
 from benchmarks.fast_path import make_plain
 from benchmarks.public_recipe import PublicRecipe
 from benchmarks.sides import Timed, count_of, in_turn
-from stages import arrays, params, paths
+from stages import config, paths
 from stages.boxes.pack import pack
+from stages.config import Settings
+from stages.device import keep_freed_memory, name, precision, resolve
 from stages.download import download
-from stages.params import Settings, UserError
-from stages.train.device import keep_freed_memory, name, precision, resolve
-from stages.train.engines import ENGINES
-from stages.train.erfnet import ERFNet
-from stages.train.loop import Trainer, describe
+from stages.errors import UserError
+from stages.errors import run as run_program
+from stages.model.erfnet import ERFNet
+from stages.train.cuda_graph import ENGINES
+from stages.train.loop import Trainer, prepare
 
 PLAIN = {"car": "bce-500-2280", "car-person": "ce-500-2280"}
 ROWS = (
@@ -38,7 +40,7 @@ ROWS = (
     "ce-bootstrap-500-2280",
     "ce-bootstrap-500-2280-stable",
 )
-HOW = "auto, as a training chooses; plain, fp32 in contiguous memory op by op; or stages/train/engines.py's"
+HOW = "auto, as a training chooses; plain, fp32 in contiguous memory op by op; or one of stages/train/cuda_graph.py"
 PUBLIC, THEIRS = "public recipe", "public recipe, public network"
 
 
@@ -47,9 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="256x128", help="width x height; the files have twice that (default 256x128)")
     parser.add_argument("--batch", type=count_of, default=8, help="images per step (default 8)")
-    parser.add_argument("--images", type=count_of, default=64, help="that are drawn (default 64)")
+    parser.add_argument("--images", type=count_of, default=64, help="how many are drawn (default 64)")
     parser.add_argument("--width", type=float, default=1.0, help="of the network; 1 is the paper's (default)")
-    parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of rows.yaml")
+    parser.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help="rows of configs/rows.yaml")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--threads", type=count_of, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, default=4, help="of the public recipe's loader (default 4, its own)")
@@ -79,12 +81,12 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
     """Draw and pack scenes in `folder`, then time every side.
 
     Raises:
-        UserError: no such row; a size that is none; a clone without the network.
+        UserError: No such row, no size, or a clone without the network.
     """
     size = _size(arguments.size)
     settings = settings_for(size, arguments.batch, arguments.width, arguments.device, arguments.images)
     if unknown := [row for row in arguments.rows if row not in settings.rows]:
-        raise UserError(f"--rows {unknown[0]}: no such row; rows.yaml has {', '.join(settings.order)}")
+        raise UserError(f"--rows {unknown[0]}: no such row; configs/rows.yaml has {', '.join(settings.rows)}")
     device = resolve(arguments.device)
     try:
         networks: dict[str, nn.Module] = {PUBLIC: ERFNet(3, arguments.width)}
@@ -93,35 +95,40 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Timed]:
     if arguments.public:
         networks[THEIRS] = _their_network(arguments.public)
     keep_freed_memory()
-    opened = draw(settings, folder)
+    draw(settings, folder)
     scenes = paths.scenes("synthetic", folder)
     sides: dict[str, Callable[[], None]] = {
         side: PublicRecipe(network, scenes, size, arguments.batch, arguments.workers, device).step
         for side, network in networks.items()
     }
     for engine in arguments.engines:
-        sides |= {_side(row, engine): ours(settings, row, opened, device, engine) for row in arguments.rows}
+        sides |= {_side(row, engine): ours(settings, row, folder, device, engine) for row in arguments.rows}
     wait = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     return in_turn(sides, arguments.rounds, arguments.steps, synchronise=wait)
 
 
-def draw(settings: Settings, folder: Path) -> arrays.Packed:
+def draw(settings: Settings, folder: Path) -> None:
     """Draw and pack the scenes of `settings` in `folder`."""
-    packed = paths.packed("synthetic", folder)
     download(settings.profile, "synthetic", paths.scenes("synthetic", folder), {})
-    pack(settings.profile.boxes, 0, "synthetic", paths.manifest("synthetic", folder), packed)
-    return arrays.open_packed(packed)
+    manifest, packed = paths.manifest("synthetic", folder), paths.packed("synthetic", folder)
+    pack(settings.profile.boxes, 0, "synthetic", manifest, packed)
 
 
-def ours(settings: Settings, row: str, packed: arrays.Packed, device: torch.device, engine: str) -> Callable[[], None]:
-    """One step of a row's training, its batch's making included."""
-    pp, box = arrays.pools(packed, settings.rows[row])
-    run = describe(settings, row, 0, packed, pp, box)
-    chosen = {"auto": None, "plain": "eager"}.get(engine, engine)
-    trainer = Trainer(packed, settings.rows[row], run, pp, box, device, engine=chosen)
+def ours(settings: Settings, row: str, folder: Path, device: torch.device, engine: str) -> Callable[[], None]:
+    """Return a function that takes one step of a row's training, the making of its batch included.
+
+    Args:
+        settings: See `settings_for`.
+        row: A row's name.
+        folder: Where `draw` has packed the scenes.
+        device: Where to train.
+        engine: `auto`, `plain` or one of cuda_graph.ENGINES.
+    """
+    job = prepare(settings, row, 0, folder)
+    trainer = Trainer(job, device, engine={"auto": None, "plain": "eager"}.get(engine, engine))
     if engine == "plain":
         make_plain(trainer)
-    steps = count(round(trainer.recipe.pp_only * trainer.steps))  # the first of them draw no box
+    steps = count(round(job.chosen.recipe.warmup_share * trainer.steps))  # the clean-label warm-up draws no box
 
     def step() -> None:
         trainer.advance(*trainer.batches[next(steps)])
@@ -134,8 +141,8 @@ def _side(row: str, engine: str) -> str:
 
 
 def table(timed: dict[str, Timed], batch: int) -> str:
-    """A line for each side: images a second, times the public recipe's, and a step's time over the plain loss's."""
-    settings = params.load()
+    """Return a line for each side: images a second, times the public recipe's, and step time over the plain loss's."""
+    settings = config.load()
     columns = ["images/s", "x public", "step / plain loss's"]
     lines = {}
     for side, found in timed.items():
@@ -147,13 +154,20 @@ def table(timed: dict[str, Timed], batch: int) -> str:
 
 
 def settings_for(size: tuple[int, int], batch: int, width: float, device: str, images: int) -> Settings:
-    """The drawn scenes at twice `size`, packed at `size`, and a training of more steps than are timed."""
-    settings = params.load()
-    profile = params.Profile.model_validate(params.read_yaml(paths.ROOT / "datasets.yaml")["profiles"]["synthetic"])
+    """Return settings for synthetic scenes of twice `size`, packed at `size`, and more steps than are timed.
+
+    Args:
+        size: (width, height) of the packed images, in pixels.
+        batch: Images in a step.
+        width: Of the network; 1 is the paper's.
+        device: As in params.yaml.
+        images: How many are drawn.
+    """
+    settings, profile = config.load(), config.read_profiles()["synthetic"]
     scenes = profile.scenes.model_copy(
         update={
             "size": (2 * size[0], 2 * size[1]),
-            "images": params.SyntheticImages(train=max(images, batch), val=1),
+            "images": config.SyntheticImages(train=max(images, batch), val=1),
         }
     )
     changed = {
@@ -180,16 +194,19 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _their_network(clone: Path) -> nn.Module:
-    """The network of a clone's train/erfnet.py, with three classes. Its loop was written for torch 0.3 and no longer
-    runs; the network runs in `PublicRecipe`'s."""
+    """Return the network of a clone's train/erfnet.py, with three classes.
+
+    The clone's own loop was written for torch 0.3 and no longer runs; the network runs in `PublicRecipe`.
+    """
     file = clone / "train" / "erfnet.py"
     if not file.is_file():
         raise UserError(f"--public {clone}: {file} is not there; allowed: a clone of erfnet_pytorch")
     spec = importlib.util.spec_from_file_location("public_erfnet", file)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.Net(3)
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run_program(main)

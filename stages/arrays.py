@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.params import PAPER_IMAGES, Row, UserError
+from stages.config import PAPER_IMAGES, Row
+from stages.errors import UserError
 
 CLASSES = ("background", "car", "person")
 """Names of the mask values 0, 1, 2."""
@@ -96,18 +97,17 @@ def create(path: Path, counts: dict[str, int], size: tuple[int, int]) -> None:
 
 
 def write(path: Path, split: str, index: int, entry: dict[str, np.ndarray]) -> None:
-    """Write one image's arrays (by file stem, as in `specs`) at `index` of a split.
+    """Write one image's arrays at `index` of a split.
 
-    The bytes go to their place in the file, past its header: opening a memory map for each image took a fifth of the
-    packing, and one that stays open piles up the pages written in the process.
+    Args:
+        path: The packed folder, see `create`.
+        split: `train` or `val`.
+        index: The image's place.
+        entry: By file stem, as in `specs`.
     """
     for stem, value in entry.items():
-        data = np.ascontiguousarray(value, specs(0, (0, 0))[f"{stem}.npy"][1])
-        with (path / split / f"{stem}.npy").open("r+b") as stream:
-            stream.seek(8)  # after the magic string and version 1.0; then the header's length
-            header = 10 + int.from_bytes(stream.read(2), "little")
-            stream.seek(header + index * data.nbytes)
-            stream.write(data)
+        # Opened anew for each image: a map that stays open piles up the pages written in the process.
+        np.load(path / split / f"{stem}.npy", mmap_mode="r+")[index] = value
 
 
 def seal(path: Path) -> None:

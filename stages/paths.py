@@ -1,4 +1,4 @@
-"""Every place on disk that more than one room uses. All paths are absolute and start at a project root.
+"""Every place on disk that more than one package uses. All paths are absolute and start at a project root.
 
 `ROOT` is the working directory when that is a project (it holds dvc.yaml), so that a clone or one of DVC's temporary
 copies works on its own files; else the folder that this package lies in.
@@ -10,9 +10,24 @@ from pathlib import Path
 ROOT = Path.cwd() if Path("dvc.yaml").is_file() else Path(__file__).resolve().parent.parent
 
 
+def rows(root: Path = ROOT) -> Path:
+    """The file with every row to train."""
+    return root / "configs" / "rows.yaml"
+
+
+def datasets(root: Path = ROOT) -> Path:
+    """The file with a profile for each dataset."""
+    return root / "configs" / "datasets.yaml"
+
+
 def valid(root: Path = ROOT) -> Path:
     """The constant file that says that the user's three files were checked."""
     return root / "data" / "valid.txt"
+
+
+def code(root: Path = ROOT) -> Path:
+    """The folder with a hash of the code of each stage, see stages/fingerprint.py."""
+    return root / "data" / "code"
 
 
 def scenes(dataset: str, root: Path = ROOT) -> Path:
@@ -75,7 +90,7 @@ def checkpoints(root: Path = ROOT) -> Path:
     return Path(os.environ.get("DVC_ROOT") or root) / ".checkpoints"
 
 
-def fresh(file: Path) -> Path:
-    """`file`, to be written: what was there is deleted, since DVC may have put a link into its cache there."""
+def reset(file: Path) -> Path:
+    """Delete `file`, which may be a link into DVC's cache, and return its path for writing."""
     file.unlink(missing_ok=True)
     return file

@@ -1,43 +1,34 @@
-"""The whole pipeline: `python -m stages.reproduce` is `dvc repro`, told stage by stage, and a short table.
+"""The whole pipeline: `python -m stages.reproduce` is `dvc repro`, and a short table.
 
 With `--jobs 2`, two rows at a time are trained and evaluated through DVC's queue first; the pipeline then finds them in
 DVC's cache.
 """
 
 import argparse
-import contextlib
 import json
-import re
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stages import params, paths, queue
-from stages.params import Settings
-from stages.report import paper
-from stages.report.records import results
-
-STARTS = re.compile(r"Running stage '(.+)':")
-CACHED = re.compile(r"Stage '(.+)' is cached")
-UNCHANGED = re.compile(r"Stage '.+' didn't change")
-CHATTER = re.compile(
-    r"(> |Generating lock file|Updating lock file|To track the changes|\tgit add |To enable auto staging"
-    r"|\tdvc config |Use `dvc push`|Data and pipelines are up to date|\s*$)"
-)
+from stages import config, paths
+from stages.analysis import paper
+from stages.analysis.results import results
+from stages.config import Settings, stage_name
+from stages.errors import run
+from stages.studies import queue
 
 
 def main() -> None:
     """Check the user's files, run what is not up to date, and print what came out. Exits with dvc's own status.
 
     Raises:
-        UserError: what the user's files say is not allowed, nothing has run then; or a queued training failed.
+        UserError: What the user's files say is not allowed, nothing has run then; or a queued training failed.
     """
-    parser = argparse.ArgumentParser(prog="python -m stages.reproduce", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m stages.reproduce", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--jobs", type=int, default=1, help="rows that are trained at a time, above 1 through DVC's queue"
     )
     jobs = parser.parse_args().jobs
-    settings = params.load()
+    settings = config.load()
     queue.check(settings, jobs)
     status = reproduce(paths.ROOT, "boxes") if jobs > 1 else 0
     if not status and jobs > 1:
@@ -54,79 +45,48 @@ def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
     Those that succeeded are removed at the end; what they made stays in DVC's cache.
 
     Raises:
-        UserError: one failed, the others have ended.
+        UserError: One failed, the others have ended.
     """
-    state = queue.fingerprint([*root.glob("*.yaml"), *root.glob("stages/**/*.py")])
+    state = queue.fingerprint([*root.glob("*.yaml"), *root.glob("configs/*.yaml"), *root.glob("stages/**/*.py")])
     changed = set(json.loads(queue.ask(root, "status", "--json")))
     tasks = [
-        queue.Task(f"rows-{state}-{row}-{seed}", f"evaluate@{row}-{seed}")
-        for row in settings.order
+        queue.Task(f"rows-{state}-{name}-{seed}", stage_name("evaluate", name, row, seed))
+        for name, row in settings.rows.items()
         for seed in settings.params.seeds
-        if changed & {f"evaluate@{row}-{seed}", f"train-{settings.rows[row].trains.replace('_', '-')}@{row}-{seed}"}
+        if changed & {stage_name(kind, name, row, seed) for kind in ("train", "evaluate")}
     ]
     queue.forget(root, "rows-", [task.name for task in tasks])
     succeeded = []
 
-    def ended(task: queue.Task, left: int) -> None:
+    def on_success(task: queue.Task, left: int) -> None:
         succeeded.append(task.name)
         print(f"{task.target}: done, {left} to go", flush=True)
 
     try:
-        queue.work(root, tasks, jobs, ended)
+        queue.work(root, tasks, jobs, on_success)
     finally:
         if succeeded:
             queue.ask(root, "exp", "remove", *succeeded)
 
 
 def reproduce(root: Path, *targets: str) -> int:
-    """Run `dvc repro` in `root`, print `[k/n]` and each stage's name as it starts, and return dvc's exit status.
+    """Run `dvc repro` in `root` and return its exit status.
 
-    `targets`: the stages to bring up to date, with what they need; without any, all. The stages' own progress bars go
-    straight to the terminal: their stderr is this process's.
+    Args:
+        root: The project.
+        targets: The stages to bring up to date, with what they need; without any, all.
     """
-    names = queue.dvc(root, "stage", "list", "--name-only")
-    listed = names.communicate()[0].split()
-    if names.returncode:
-        return names.returncode
-    process = queue.dvc(root, "repro", *targets)
+    process = queue.dvc(root, "repro", *targets, stdout=None)
     try:
-        for line in told(process.stdout, len(listed)):
-            print(line, flush=True)
+        return process.wait()
     except KeyboardInterrupt:  # the terminal has sent it to dvc and to the stage as well: let them end
-        with contextlib.suppress(KeyboardInterrupt):
-            process.communicate()
+        process.wait()
         print("\nStopped. The same command goes on from here.", file=sys.stderr)
         return 130
-    return process.wait()
-
-
-def told(lines: Iterable[str], n: int) -> Iterator[str]:
-    """What dvc says, shorter: `[k/n] stage` for each that starts, one line for neighbours that did not change."""
-    k = unchanged = 0
-    for line in lines:
-        starts, cached = STARTS.match(line), CACHED.match(line)
-        if UNCHANGED.match(line):
-            unchanged += 1
-            continue
-        if (starts or cached) and unchanged:
-            yield _skipped(k, unchanged, n)
-            k, unchanged = k + unchanged, 0
-        if starts or cached:
-            k += 1
-            yield f"[{k}/{n}] {starts[1]}" if starts else f"[{k}/{n}] {cached[1]}: taken from dvc's cache"
-        elif not CHATTER.match(line):
-            yield line.rstrip("\n")
-    if unchanged:
-        yield _skipped(k, unchanged, n)
-
-
-def _skipped(k: int, unchanged: int, n: int) -> str:
-    first = f"{k + 1}-" if unchanged > 1 else ""
-    return f"[{first}{k + unchanged}/{n}] unchanged"
 
 
 def table(settings: Settings, root: Path = paths.ROOT) -> str:
-    """Each row's IoU (car, or the classes' mean) and what the paper prints for it, in percent.
+    """Return each row's IoU (car, or the classes' mean) and what the paper prints for it, in percent.
 
     Raises:
         UserError: a result or paper.yaml is missing or unreadable.
@@ -135,7 +95,7 @@ def table(settings: Settings, root: Path = paths.ROOT) -> str:
     seeds = len(settings.params.seeds)
     ours = f"{settings.params.dataset}, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}"
     lines = [("row", ours, "paper, Cityscapes")]
-    for name in settings.order:
+    for name in settings.rows:
         row = settings.rows[name]
         label = "car" if row.task == "car" else "mean"
         entry = printed.row(name, row.recipe)
@@ -148,4 +108,4 @@ def table(settings: Settings, root: Path = paths.ROOT) -> str:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

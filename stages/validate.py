@@ -3,7 +3,8 @@
 The output never changes, so that every other stage waits for it and none is invalidated by it.
 """
 
-from stages import params, paths
+from stages import config, paths
+from stages.errors import run
 
 
 def main() -> None:
@@ -12,11 +13,13 @@ def main() -> None:
     Raises:
         UserError: something in them is not allowed.
     """
-    params.load()
+    config.load()
     out = paths.valid()
     out.parent.mkdir(exist_ok=True)
-    paths.fresh(out).write_text("params.yaml, rows.yaml and datasets.yaml are valid.\n", encoding="utf-8")
+    paths.reset(out).write_text(
+        "params.yaml, configs/rows.yaml and configs/datasets.yaml are valid.\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stages.arrays import TASKS, checksum, create, open_packed, pools, seal, specs, write, write_json
-from stages.params import PAPER_IMAGES, Row, UserError, load
+from stages.config import PAPER_IMAGES, Row, load
+from stages.errors import UserError
 from stages.paths import ROOT
 
 ROWS = load(ROOT).rows

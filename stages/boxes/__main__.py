@@ -1,12 +1,13 @@
 """`python -m stages.boxes`: boxes, split and packed arrays of the dataset that params.yaml chooses."""
 
-from stages import params, paths
+from stages import config, paths
 from stages.boxes.pack import describe, pack
+from stages.errors import run
 
 
 def main() -> None:
     """Read the settings, pack, print the statistics."""
-    settings = params.load()
+    settings = config.load()
     dataset = settings.params.dataset
     statistics = pack(
         settings.profile.boxes, settings.params.data_seed, dataset, paths.manifest(dataset), paths.packed(dataset)
@@ -15,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

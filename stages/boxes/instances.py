@@ -7,7 +7,8 @@ from scipy import ndimage
 
 from stages.arrays import CLASSES, VOID
 from stages.boxes.scenes import Entry, Scene
-from stages.params import Boxes, BoxLabels, UserError
+from stages.config import Boxes, BoxLabels
+from stages.errors import UserError
 
 IDS_PER_LABEL = 1000
 """Cityscapes' instance ids are label id * 1000 + n; a smaller one is a plain label id (no instance, or a group)."""

@@ -4,7 +4,6 @@ Images stream through, one per worker process at a time; a worker writes an imag
 boxes and counts, so memory does not grow with the dataset. The bytes written do not depend on the number of workers.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from stages import arrays
 from stages.boxes import scenes
@@ -20,7 +19,7 @@ from stages.boxes.draw import draw_boxes, shrink_image, shrink_mask
 from stages.boxes.instances import Instance, find
 from stages.boxes.split import pp_order, split
 from stages.boxes.statistics import FOREGROUND, Tally, table
-from stages.params import Boxes
+from stages.config import Boxes
 from stages.progress import bar
 
 CATEGORIES = [{"id": label, "name": name} for label, name in enumerate(FOREGROUND, start=1)]
@@ -61,8 +60,7 @@ def pack(
     places = [(name, index, entry) for name, part in parts.items() for index, entry in enumerate(part)]
     jobs = [Job(entry, name, index, number) for number, (name, index, entry) in enumerate(places, start=1)]
     tallies = {name: Tally() for name in parts}
-    with _fresh(out / "boxes.json") as stream:
-        _write_coco(stream, dataset, jobs, _run(jobs, profile, out, workers, tallies))
+    arrays.write_json(out / "boxes.json", _coco(dataset, jobs, _run(jobs, profile, out, workers, tallies)))
     statistics = {
         "dataset": dataset,
         "data_seed": data_seed,
@@ -127,33 +125,27 @@ def _map(work: Callable[[Job], Packing], jobs: list[Job], workers: int) -> Itera
         yield from executor.map(work, jobs, chunksize=IMAGES_PER_MESSAGE)
 
 
-def _write_coco(stream: TextIO, dataset: str, jobs: list[Job], results: Iterator[tuple[Job, list[Instance]]]) -> None:
-    """Write boxes.json, keys sorted, an annotation a line as it comes: they are not gathered in memory."""
-    stream.write('{"annotations": [')
-    number = 0
-    for job, kept in results:
-        for instance in kept:
-            number += 1
-            annotation = {
-                "area": instance.area,
-                "bbox": list(instance.bbox),
-                "category_id": instance.label,
-                "id": number,
-                "image_id": job.image_id,
-                "iscrowd": int(instance.group),
-            }
-            stream.write(("" if number == 1 else ",") + "\n" + json.dumps(annotation))
-    stream.write("\n],\n" + f'"categories": {json.dumps(CATEGORIES)},\n"images": [\n')
-    stream.write(",\n".join(json.dumps(_coco_image(job)) for job in jobs))
-    stream.write("\n],\n" + f'"info": {json.dumps({"description": f"{dataset}: boxes of visible extents"})}}}\n')
+def _coco(dataset: str, jobs: list[Job], results: Iterator[tuple[Job, list[Instance]]]) -> dict[str, Any]:
+    """Return what boxes.json holds, in COCO's format."""
+    annotations = [
+        {
+            "area": instance.area,
+            "bbox": list(instance.bbox),
+            "category_id": instance.label,
+            "image_id": job.image_id,
+            "iscrowd": int(instance.group),
+        }
+        for job, kept in results
+        for instance in kept
+    ]
+    return {
+        "annotations": [{"id": number, **annotation} for number, annotation in enumerate(annotations, start=1)],
+        "categories": CATEGORIES,
+        "images": [_coco_image(job) for job in jobs],
+        "info": {"description": f"{dataset}: boxes of visible extents"},
+    }
 
 
 def _coco_image(job: Job) -> dict[str, Any]:
     width, height = job.entry.size
     return {"file_name": job.entry.id, "height": height, "id": job.image_id, "width": width}
-
-
-def _fresh(file: Path) -> TextIO:
-    """Open a file for writing; one that is there is replaced, not written through (it may link into DVC's cache)."""
-    file.unlink(missing_ok=True)
-    return file.open("w", encoding="utf-8")

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from stages.arrays import read_json
-from stages.params import Boxes, UserError
+from stages.config import Boxes
+from stages.errors import UserError
 
 ENTRY_KEYS = {"id", "split", "image", "labels", "instances", "width", "height", "bytes", "sha256"}
 REMEDY = "if the scenes changed on purpose, `dvc repro --force download` lists them again"
@@ -78,7 +79,7 @@ def check(entries: list[Entry], profile: Boxes) -> None:
         if abs(entry.size[0] * height - width * entry.size[1]) > max(entry.size):
             raise UserError(
                 f"{entry.image}: is {entry.size[0]}x{entry.size[1]}, which does not have the aspect of the training "
-                f"size {width}x{height} (boxes.size in datasets.yaml)"
+                f"size {width}x{height} (boxes.size in configs/datasets.yaml)"
             )
         if profile.instances == "ids" and entry.instances is None:
             raise UserError(f"{entry.labels}: has no instance file; boxes.instances must be `components`, not `ids`")

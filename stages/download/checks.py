@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.params import UserError
+from stages.errors import UserError
 
 INSTANCE_CLASSES = range(24, 34)  # Cityscapes' classes with instances: person ... bicycle
 LABEL_MODES = ("L", "P")  # one byte a pixel, with or without a palette

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import appdirs
 
-from stages.download import checks, places
+from stages.download import checks, user_paths
 from stages.download.checks import Pair
 from stages.download.manifest import Source
-from stages.params import UserError
+from stages.errors import UserError
 
 PUBLISHED = {"train": 2975, "val": 500}
 KNOWN_IDS = frozenset(range(34))  # cityscapesscripts.helpers.labels, but for -1, which is never drawn
@@ -29,10 +29,10 @@ def find(folder: Path, environ: Mapping[str, str] = os.environ) -> Source:
         UserError: CITYSCAPES_DATASET is no Cityscapes, there is no account to download with, the download fails, or a
             photograph lacks its labels.
     """
-    root = places.users("CITYSCAPES_DATASET", environ, NEEDED)
+    root = user_paths.users("CITYSCAPES_DATASET", environ, NEEDED)
     if root is None:
-        place = places.kept(folder, environ) / "original"
-        with places.alone(place):
+        place = user_paths.kept(folder, environ) / "original"
+        with user_paths.alone(place):
             root = fetch(place)
     return source(root, PUBLISHED)
 

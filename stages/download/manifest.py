@@ -6,12 +6,11 @@
  "checks": {"images": {split: count}, "published": {split: count} or null, "sizes": {"WxH": count}, "label_ids": [...]}}
 """
 
-import json
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.arrays import write_json
 from stages.download.checks import Finding, Pair, inspect_all
 
 
@@ -52,9 +51,7 @@ def write(source: Source, dataset: str, out: Path) -> tuple[Path, list[str]]:
     }
     out.mkdir(parents=True, exist_ok=True)
     path = out / "manifest.json"
-    unfinished = path.with_suffix(".json.partial")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_json(path, content)
     return path, _notes(source, found)
 
 

@@ -1,4 +1,4 @@
-"""Trained runs and packed arrays -> IoU, how well flips find the boxes' wrong pixels, how rectangular the output is.
+"""Evaluation: trained runs and packed arrays in, scores out.
 
-`scores.evaluate` measures one run with one predictor; `gather.gather` collects the runs of every row, without torch.
+`scores.evaluate` measures one run; `gather.gather` collects the runs of every row, without importing torch.
 """

@@ -1,32 +1,22 @@
-"""`python -m stages.evaluate --row bce-500 --seed 0` measures one run; `--gather` collects the runs of all rows."""
+"""Evaluate one run: python -m stages.evaluate --row bce-500 --seed 0"""
 
 import argparse
 
-from stages import params
+from stages import config
+from stages.errors import run
+from stages.evaluate.run import evaluate_run
 
 
 def main() -> None:
-    """Read the command line and params.yaml, measure or gather, write the outs. Gathering imports no torch."""
-    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--row", help="a row of rows.yaml")
-    what.add_argument("--gather", action="store_true", help="write results/<row>.json and metrics.json from all runs")
-    parser.add_argument("--seed", type=int, help="the training's seed, with --row")
+    """Read the command line and the settings, measure, and print the IoU of each class."""
+    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description="Evaluate one trained run.")
+    parser.add_argument("--row", required=True, help="a row's name in configs/rows.yaml")
+    parser.add_argument("--seed", type=int, required=True, help="the training's seed")
     arguments = parser.parse_args()
-    if (arguments.row is None) != (arguments.seed is None):
-        parser.error("--row and --seed go together")
-    settings = params.load()
-    if arguments.gather:
-        from stages.evaluate.gather import gather
-
-        gather(settings)
-        return
-    from stages.evaluate.run import evaluate_run
-
-    metrics = evaluate_run(settings, arguments.row, arguments.seed)
+    metrics = evaluate_run(config.load(), arguments.row, arguments.seed)
     ious = ", ".join(f"{name} {iou:.2f}" for name, iou in metrics["iou"].items())
     print(f"{arguments.row} seed {arguments.seed}: IoU (%) {ious}; {metrics['dataset']}, {metrics['n_images']} images")
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

@@ -1,7 +1,9 @@
-"""Box targets call every pixel of a box its class; about 31 % of the paper's box pixels are something else.
+"""The rates at which a run finds the wrong pixels of box targets, which call every pixel of a box its class.
 
-Which of these wrong pixels does a run find, by its flips (Eq 11, Eq 16) or by an output that contradicts the target?
+A pixel is found where its label flips (Eq 11, Eq 16), or where the output contradicts the box target.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,27 +29,31 @@ def box_error_table(box_target: Tensor, truth: Tensor, found: Tensor, n_classes:
     return torch.bincount(cell, minlength=n_classes * 4).reshape(n_classes, 2, 2)
 
 
-def box_error_rates(table: Tensor, classes: tuple[str, ...]) -> dict:
-    """Turn a table (C, 2, 2) of `box_error_table` into percentages, over all boxes and per foreground class.
+def box_error_rates(table: Tensor, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Turn a table of `box_error_table` into percentages, over all boxes and for each foreground class.
+
+    Args:
+        table: (C, 2, 2) int64.
+        classes: The names of the C classes.
 
     Returns:
-        precision: of the found pixels, how many are truly wrong (the mask is not of the box's class).
-        recall: of the truly wrong pixels, how many were found.
-        share_true_foreground: of the pixels whose box target is right, how many were found all the same: lost objects.
-        share_wrong: of all in-box pixels, how many are truly wrong; the precision of finding pixels at random.
-        share_found: of all in-box pixels, how many were found.
-        classes: the same five for the boxes of each foreground class.
+        precision: Of the found pixels, how many are wrong (the mask is not of the box's class).
+        recall: Of the wrong pixels, how many were found.
+        false_flip_rate: Of the pixels whose box target is right, how many were found all the same.
+        share_wrong: Of all in-box pixels, how many are wrong; the precision of finding pixels at random.
+        share_found: Of all in-box pixels, how many were found.
+        classes: The same five for the boxes of each foreground class.
         A rate of nothing (e.g. the precision where nothing was found) is None.
     """
     return _rates(table.sum(0)) | {"classes": {name: _rates(table[c]) for c, name in enumerate(classes) if c > 0}}
 
 
-def _rates(table: Tensor) -> dict:
+def _rates(table: Tensor) -> dict[str, float | None]:
     (right, right_found), (wrong, wrong_found) = ((sum(row), row[1]) for row in table.tolist())
     return {
         "precision": _percent(wrong_found, right_found + wrong_found),
         "recall": _percent(wrong_found, wrong),
-        "share_true_foreground": _percent(right_found, right),
+        "false_flip_rate": _percent(right_found, right),
         "share_wrong": _percent(wrong, right + wrong),
         "share_found": _percent(right_found + wrong_found, right + wrong),
     }

@@ -1,10 +1,15 @@
-"""Collect the evaluated runs: results/<row>.json for every row, and the headline numbers in metrics.json. No torch."""
+"""Collect the evaluated runs: python -m stages.evaluate.gather
+
+Writes results/<row>.json for every row, the headline numbers in metrics.json, and in results/plots/ what `dvc plots`
+draws. Imports no torch.
+"""
 
 from pathlib import Path
 
-from stages import paths
-from stages.evaluate.files import read_json, write_json
-from stages.params import Settings, UserError
+from stages import config, paths
+from stages.config import Settings
+from stages.errors import UserError, run
+from stages.evaluate.result_files import read_object, write_rounded
 
 # The paper's story in five numbers: all masks, few masks, plain boxes added, the method; the method multi-class.
 HEADLINES = {
@@ -26,7 +31,7 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
             with the count of the others.
     """
     runs, problems = {}, []
-    for row in settings.order:
+    for row in settings.rows:
         for seed in settings.params.seeds:
             try:
                 runs.setdefault(row, []).append(_run(settings.params.dataset, row, seed, root))
@@ -35,21 +40,21 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
     if problems:
         others = f" (and {len(problems) - 1} more runs)" if len(problems) > 1 else ""
         raise UserError(f"{problems[0]}{others}")
-    for row in settings.order:
-        write_json(paths.result(row, root), _result(runs[row]))
-    write_json(paths.metrics(root), _headlines(runs))
+    for row in settings.rows:
+        write_rounded(paths.result(row, root), _result(runs[row]))
+    write_rounded(paths.metrics(root), _headlines(runs))
 
 
 def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
     remedy = f"run `dvc repro`, or `python -m stages.evaluate --row {row} --seed {seed}`"
     path = paths.evaluate(row, seed, root) / "metrics.json"
-    metrics = read_json(path, remedy)
+    metrics = read_object(path, remedy)
     if metrics.get("dataset") != dataset:
         raise UserError(f"{path}: is of dataset {metrics.get('dataset')}, params.yaml says {dataset}; {remedy}")
     remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
-    decided = read_json(paths.train(row, seed, root) / "run.json", remedy)
+    decided = read_object(paths.train(row, seed, root) / "run.json", remedy)
     how = {key: decided[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
-    return read_json(paths.record(row, seed, root), remedy) | how | metrics
+    return read_object(paths.record(row, seed, root), remedy) | how | metrics
 
 
 def _result(runs: list[dict]) -> dict:
@@ -68,3 +73,12 @@ def _headlines(runs: dict[str, list[dict]]) -> dict:
 def _mean(values: list[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return sum(present) / len(present) if present else None
+
+
+def main() -> None:
+    """Collect the runs that params.yaml names."""
+    gather(config.load())
+
+
+if __name__ == "__main__":
+    run(main)

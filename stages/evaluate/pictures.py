@@ -1,4 +1,4 @@
-"""The validation pictures of Figures 2 and 3: chosen from the masks alone, so the same for every row and seed."""
+"""The validation images of Figures 2 and 3, chosen from the masks alone, so the same for every row and seed."""
 
 import numpy as np
 
@@ -9,14 +9,15 @@ CAR, PERSON = CLASSES.index("car"), CLASSES.index("person")
 
 
 def choose_pictures(masks: np.ndarray, n_pictures: int = N_PICTURES) -> np.ndarray:
-    """Choose images with large cars and with persons, spread over the data set.
+    """Choose images with large cars and persons, spread over the dataset.
 
-    The images are cut into `n_pictures` runs of neighbours (neighbours come from the same city or drive); of each run
-    the one with the largest sqrt(car pixels) + sqrt(person pixels) is taken, the first where several are equal. The
-    root keeps one huge car from outweighing a scene that shows both classes.
+    The images are cut into `n_pictures` runs of neighbours, which come from the same city or drive. Of each run the one
+    with the largest sqrt(car pixels) + sqrt(person pixels) is taken, the first of equals. The root keeps one huge car
+    from outweighing a scene that shows both classes.
 
     Args:
-        masks: (N, H, W) uint8 packed masks, 1 car, 2 person.
+        masks: (N, H, W) uint8, packed masks, 1 car, 2 person.
+        n_pictures: How many to choose.
 
     Returns:
         (min(N, n_pictures),) int64 indices, ascending.

@@ -1,54 +1,50 @@
-"""Measure one trained run: IoU, box errors found, rectangularity, and the pictures for the figures."""
-
-from __future__ import annotations
+"""The measurements of one trained run: IoU, wrong box labels found, rectangularity, and predictions for the figures."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stages.arrays import VOID, Packed, Split, pools, task_masks
+from stages.config import Row
 from stages.evaluate.box_errors import box_error_rates, box_error_table
-from stages.evaluate.doubts import BINS, auroc, doubt_table, edge_ratio, edge_sums
+from stages.evaluate.iou import class_iou, confusion_matrix, mean_iou
+from stages.evaluate.label_variance import BINS, auroc, edge_ratio, edge_sums, variance_table
 from stages.evaluate.pictures import choose_pictures
 from stages.evaluate.rectangles import agreements, extents
-from stages.iou import class_iou, confusion_matrix, mean_iou
-from stages.params import Row
-from stages.train.objectives import UNCERTAIN
-
-if TYPE_CHECKING:
-    from stages.train.model import Predictor
+from stages.model.predictor import Predictor
 
 BATCH = 16  # images at a time; bounds the memory, and no result depends on it
 FLIPPED = 0.5  # a pixel counts as flipped where 1 - W is larger: its target has moved more than half way (Eq 10)
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
-def evaluate(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> tuple[dict, dict]:
-    """Measure a run on the whole validation set and, where it trained on boxes, on all its own training box images.
+def evaluate(predictor: Predictor, packed: Packed, device: torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure a run on the whole validation set and, where it trained on boxes, on all of its training box images.
 
     Args:
-        predictor: the trained network with its row's thresholds (see stages.train.model).
-        packed: the data set that it was trained on.
-        row: its row; says which training images it knew by their boxes only.
-        device: where the predictor lives.
+        predictor: The trained network, with the content of its run.json.
+        packed: The data that it was trained on.
+        device: Where the predictor lives.
 
     Returns:
-        metrics: what evaluate/metrics.json holds: row, seed, dataset, task, recipe, classes and n_images, then
-            iou, mean_iou: percent, of the validation set; NaN for a class that is nowhere.
+        metrics: The content of evaluate/metrics.json: row, seed, dataset, task, recipe, classes and n_images, then
+            iou, mean_iou: Percent, of the validation set; NaN for a class that is nowhere.
             confusion: [[int]] pixels, row = true class.
-            flips, contradictions: percent, see `box_error_rates`; None for rows that have none.
-            auroc, edge_ratio: of the variance for wrong labels, in [0, 1], and of the variance at the edges of boxes to
-                that in the rest, above 0, see doubts.py; None for rows without variance or boxes.
+            label_flips, contradictions: Percent, see `box_error_rates`, of the flipped labels of rows that bootstrap,
+                and of the outputs that differ from their label in rows trained on boxes; else None.
+            auroc: In [0, 1], of the variance for wrong labels; None for rows without variance or boxes.
+            edge_ratio: Above 0, of the variance at the edges of boxes to that in the rest; None as for auroc.
             rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the foreground classes, of the output
                 with the box targets and with the masks of the validation set; component_boxes and component_masks,
                 percent, mean over the output's components, see `agreements`; extent, extent_masks and extent_boxes in
                 (0, 1], mean over the components of the output, of the masks and of the box targets, see `extents`.
-        pictures: what evaluate/pictures.npz holds: indices (K,) int64 of validation images, mean (K, C, H, W) and, for
-            rows with uncertainty, variance float16 (clipped to its range), output (K, H, W) uint8.
+        pictures: The content of evaluate/pictures.npz: indices (K,) int64 of validation images; mean (K, C, H, W) and,
+            for rows with a variance, variance, both float16 and clipped to its range; output (K, H, W) uint8.
     """
+    row = predictor.chosen.row
     with torch.inference_mode():
         validation = _validation(predictor, packed.val, row, device)
         found = _box_errors(predictor, packed, row, device)
@@ -57,7 +53,10 @@ def evaluate(predictor: Predictor, packed: Packed, row: Row, device: torch.devic
     return {**run, "classes": list(row.classes), **validation[0], **found, "rectangularity": validation[1]}, pictures
 
 
-def _validation(predictor: Predictor, split: Split, row: Row, device: torch.device) -> tuple[dict, dict]:
+def _validation(
+    predictor: Predictor, split: Split, row: Row, device: torch.device
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """Return the scores and the rectangularity of the validation set."""
     n_classes = len(row.classes)
     with_masks = torch.zeros(n_classes, n_classes, dtype=torch.int64, device=device)
     with_boxes = torch.zeros_like(with_masks)
@@ -69,7 +68,7 @@ def _validation(predictor: Predictor, split: Split, row: Row, device: torch.devi
         output = predictor(_tensor(split.images[chosen], device)).output
         with_masks += confusion_matrix(output, _tensor(truth, device), n_classes)
         with_boxes += confusion_matrix(output, _tensor(boxes, device), n_classes)
-        # What the network says of void pixels is not judged anywhere, so it is no component's pixel either.
+        # Outputs on void pixels are not judged anywhere, so they belong to no component either.
         judged = np.where(truth == VOID, VOID, output.cpu().numpy())
         for key, labels in zip(shapes, (judged, truth, boxes), strict=True):
             shapes[key].append(extents(labels, n_classes))
@@ -95,39 +94,40 @@ def _mean(values: np.ndarray) -> float | None:
     return float(present.mean()) if present.size else None
 
 
-def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> dict:
-    """`flips` (rows that bootstrap), `contradictions` (trained on boxes), `auroc`, `edge_ratio` (with a variance)."""
-    found = dict.fromkeys(("flips", "contradictions", "auroc", "edge_ratio"))
+def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> dict[str, Any]:
+    """Return label_flips, contradictions, auroc and edge_ratio of the row's training box images."""
+    found: dict[str, Any] = dict.fromkeys(("label_flips", "contradictions", "auroc", "edge_ratio"))
     _, box_images = pools(packed, row)
     if not len(box_images):
         return found
     n_classes = len(row.classes)
     flips = torch.zeros(n_classes, 2, 2, dtype=torch.int64, device=device)
     contradictions = torch.zeros_like(flips)
-    doubts, by_edge = torch.zeros(2, BINS, dtype=torch.int64, device=device), torch.zeros(2, 2, dtype=torch.float64)
+    variances, by_edge = torch.zeros(2, BINS, dtype=torch.int64, device=device), torch.zeros(2, 2, dtype=torch.float64)
     for chosen in _batches(box_images):
         truth = _tensor(task_masks(packed.train.masks[chosen], n_classes), device)
         box_target = _tensor(packed.train.targets(row.task)[chosen], device).long()
-        # int64: torch has few operations on the packed uint16.
+        # As int64, since torch has few operations on the packed uint16.
         box_index = _tensor(packed.train.indices(row.task)[chosen].astype(np.int64), device)
         prediction = predictor(_tensor(packed.train.images[chosen], device))
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
-        if row.loss in UNCERTAIN:
-            doubt, counted = predictor.doubt(prediction, box_target), (box_target > 0) & (truth != VOID)
-            doubts += doubt_table(doubt[counted], (truth != box_target)[counted])
-            by_edge += edge_sums(doubt, box_index).cpu()
+        if predictor.chosen.has_variance:
+            log_variance = predictor.label_log_variance(prediction, box_target)
+            counted = (box_target > 0) & (truth != VOID)
+            variances += variance_table(log_variance[counted], (truth != box_target)[counted])
+            by_edge += edge_sums(log_variance, box_index).cpu()
         if row.bootstraps:
-            flipped = predictor.flips(prediction, box_target, box_index) > FLIPPED
+            flipped = predictor.label_flips(prediction, box_target, box_index) > FLIPPED
             flips += box_error_table(box_target, truth, flipped, n_classes)
     found["contradictions"] = box_error_rates(contradictions, row.classes)
-    if row.loss in UNCERTAIN:
-        found |= {"auroc": auroc(doubts), "edge_ratio": edge_ratio(by_edge)}
+    if predictor.chosen.has_variance:
+        found |= {"auroc": auroc(variances), "edge_ratio": edge_ratio(by_edge)}
     if row.bootstraps:
-        found["flips"] = box_error_rates(flips, row.classes)
+        found["label_flips"] = box_error_rates(flips, row.classes)
     return found
 
 
-def _pictures(predictor: Predictor, split: Split, device: torch.device) -> dict:
+def _pictures(predictor: Predictor, split: Split, device: torch.device) -> dict[str, Any]:
     indices = choose_pictures(split.masks)
     prediction = predictor(_tensor(split.images[indices], device))
     pictures = {"indices": indices, "mean": _half(prediction.mean)}
@@ -137,7 +137,7 @@ def _pictures(predictor: Predictor, split: Split, device: torch.device) -> dict:
 
 
 def _half(values: Tensor) -> np.ndarray:
-    # A literal run's variance grows beyond float16; the largest float16 says the same and stays finite.
+    # The literal recipe's variance grows beyond float16.
     return values.float().clamp(-FLOAT16_MAX, FLOAT16_MAX).cpu().numpy().astype(np.float16)
 
 

@@ -1,28 +1,33 @@
-"""What became of box labels while a run trained: its trace.npz beside the masks, which training never saw."""
+"""The box labels that a training followed, judged by the masks, which the training never saw."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from stages.arrays import VOID, Split, task_masks
-from stages.evaluate.doubts import auroc, doubt_table
-from stages.params import Row
+from stages.config import Row
+from stages.evaluate.label_variance import auroc, variance_table
 
 
-def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> dict | None:
-    """Judge the followed pixels at each moment.
+def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> dict[str, Any] | None:
+    """Compare the followed labels with the masks at each moment.
 
     Args:
-        trace: the arrays of a training's trace.npz (see stages.train.traces).
-        split: the training images, with their masks.
+        trace: The content of a training's trace.npz, see stages/train/traces.py.
+        split: The training images, with their masks.
+        row: Names the task.
 
-    Returns: None for a row without boxes, else lists over the moments, a rate of nothing being None:
-        steps: numbers of finished steps. auroc: in [0, 1], of the log variance for wrong labels.
-        variance_right, variance_wrong: geometric mean of sigma^2 over rightly and wrongly labelled pixels, logit^2.
-        flipped_right, flipped_wrong: percent of them whose target was changed.
-        output, target: {precision, recall, iou}, percent, of the output's and of the bootstrapped targets' foreground
-            against the masks, and box: the same for the unchanged box targets: three numbers, of the followed pixels.
+    Returns:
+        None for a row without boxes, else lists over the moments, in which a rate of nothing is None:
+        steps: Numbers of finished steps.
+        auroc: In [0, 1], of the log-variance for wrong labels.
+        variance_right, variance_wrong: In logit^2, geometric mean of sigma^2 over rightly and wrongly labelled pixels.
+        flipped_right, flipped_wrong: Percent of these pixels whose target was changed.
+        output, target: {precision, recall, iou}, percent, of the foreground of the outputs and of the bootstrapped
+            targets against the masks.
+        box: The same for the unchanged box targets, as numbers.
         Rows without variance lack auroc and the variances, rows without bootstrapping flipped_* and target.
     """
     if not len(trace["pixels"]):
@@ -34,11 +39,11 @@ def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> di
     known = truth != VOID
     truth, given = truth[known], given[known]
     wrong = truth != given
-    found = {"steps": trace["steps"].tolist(), "box": _agreement(given, truth)}
+    found: dict[str, Any] = {"steps": trace["steps"].tolist(), "box": _agreement(given, truth)}
     found["output"] = _agreements(trace["output"][:, known], truth)
     if "log_variance" in trace:
         log_variances = trace["log_variance"][:, known].astype(np.float32)
-        tables = (doubt_table(torch.from_numpy(s), torch.from_numpy(wrong)) for s in log_variances)
+        tables = (variance_table(torch.from_numpy(s), torch.from_numpy(wrong)) for s in log_variances)
         found["auroc"] = [auroc(table) for table in tables]
         found["variance_right"] = [_geometric(s[~wrong]) for s in log_variances]
         found["variance_wrong"] = [_geometric(s[wrong]) for s in log_variances]
@@ -51,7 +56,7 @@ def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> di
 
 
 def _agreements(moments: np.ndarray, truth: np.ndarray) -> dict[str, list[float | None]]:
-    """The agreement of each moment's labels, as lists."""
+    """Return `_agreement` of each moment's labels, as lists."""
     found = [_agreement(labels, truth) for labels in moments]
     return {key: [agreement[key] for agreement in found] for key in ("precision", "recall", "iou")}
 

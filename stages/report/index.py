@@ -1,4 +1,5 @@
-"""reports/index.html: what was reproduced first, then the numbers, the pictures, and how it was all made."""
+"""reports/index.html: the answer and what it looks like first, then the numbers, the pictures, and how it was all "
+"made."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,16 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from markupsafe import Markup
 
-from stages import params, paths
-from stages.params import PAPER_IMAGES, Settings, UserError
+from stages import config, paths
+from stages.analysis import claims, paper, reference_results, runtime
+from stages.analysis.naming import RECIPE_NAMES
+from stages.analysis.paper import Paper
+from stages.analysis.results import Result, Results, read_json, reference_runs, results
+from stages.config import PAPER_IMAGES, Settings
+from stages.errors import UserError
+from stages.figures import front, table2
+from stages.figures import runtime as runtime_figure
+from stages.figures.style import CLASS_COLOURS, CLASSES, Picture
 from stages.paths import ROOT
-from stages.report import claims, committed, costs, evidence, pages, paper, runner, tables, variations
-from stages.report.paper import Paper
-from stages.report.records import Result, finals, read_json, results
-from stages.report.tables import RECIPE_NAMES
-from stages.style import CLASS_COLOURS, CLASSES, dataset_title
+from stages.report import answer, claims_table, notebooks, pages
+from stages.report.claim_page import claim_page
+from stages.report.paper_tables import Comparison, paper_tables
+from stages.report.run_tables import flip_table, other_rows, shape_table
+from stages.report.sensitivity import sensitivity_table
+from stages.report.tables import NONE
 
 OVERVIEW = "tables"  # the notebook that draws it
 
@@ -33,70 +42,86 @@ class ShownFigure:
 
 
 def build(root: Path = ROOT) -> dict[str, str]:
-    """The pages by file name, from results/, the executed notebooks, the dataset's statistics and paper.yaml.
+    """Return the pages by file name, from results/, the executed notebooks, the dataset's statistics and paper/.
 
-    Returns: index.html, and claims/<id>.html for each claim.
+    Returns:
+        index.html, and claims/<id>.html for each claim.
 
     Raises:
-        UserError: one of them is missing or of another dataset.
+        UserError: One of the files is missing or of another dataset.
     """
-    settings, printed = params.load(root), paper.load(root)
-    measured = results(settings, root)
-    dataset = settings.params.dataset
-    complete, _ = committed.load(printed, root)
-    trained = complete[dataset].trained if dataset in complete else finals(dataset, root)
-    found = claims.findings(printed, settings, measured, trained)
-    others = tables.other_rows(printed, settings, measured)
-    cost = costs.load(root)
-    growth = costs.picture(cost)
+    settings, printed = config.load(root), paper.load(root)
+    found = results(settings, root)
+    dataset, seed = settings.params.dataset, settings.params.seeds[0]
+    reference, _ = reference_results.load(printed, settings.rows, root)
+    trained = reference[dataset].entries if dataset in reference else reference_runs(dataset, root)
+    judged = claims.judge_claims(printed, settings.rows, found, trained)
+    comparison = Comparison(printed, settings.rows, dataset, found)
+    listed = list(reference.values())
+    cost = runtime.load(root)
     page = pages.render(
         "index.html",
-        title=f"Learning label uncertainty, reproduced on {dataset_title(dataset)}",
-        dataset=dataset_title(dataset),
+        title="Learning label uncertainty, reproduced",
+        dataset=comparison.title,
         is_cityscapes=dataset == "cityscapes",
+        answer=answer.answer(comparison),
+        reference_sentences=[answer.reference_sentence(one, printed) for one in listed],
+        front=_address(front.draw(dataset, seed, root)),
+        front_narrow=_address(front.draw(dataset, seed, root, front.NARROW)),
+        closed=answer.closed(comparison),
+        chart=_address(table2.draw(printed, dataset, found)),
+        gaps=answer.gaps(comparison, listed),
+        shares=answer.shares(comparison, listed),
+        least_gap=printed.asked.gap.least,
         paper=printed,
-        found=found,
-        summary=claims.summary(found),
-        headlines=claims.headlines(printed, settings, measured),
-        recipe_names=RECIPE_NAMES,
-        committed=complete,
-        single=all(len(result.runs) == 1 for result in measured.values()),
-        tables=[_markup(table) for table in tables.paper_tables(printed, settings, measured)],
-        others=_markup(others),
-        variations=_markup(variations.table(settings, trained)),
-        flips=_markup(tables.flip_table(settings, measured)),
-        shapes=_markup(tables.shape_table(settings, measured)),
+        judged=judged,
+        summary=claims.summary(judged),
+        recipe_names=list(RECIPE_NAMES.values()),
+        by_recipe=claims_table.by_recipe,
+        word_of=claims_table.word_of,
+        reference=reference,
+        reference_summaries={key: claims.summary(one.claims) for key, one in reference.items()},
+        single=all(len(result.runs) == 1 for result in found.values()),
+        tables=[table.html() for table in paper_tables(comparison)],
+        others=_html(other_rows(comparison)),
+        sensitivity=_html(sensitivity_table(Comparison(printed, settings.rows, dataset, trained))) if trained else None,
+        flips=flip_table(comparison).html(),
+        shapes=shape_table(comparison).html(),
         overview=_picture(OVERVIEW, root),
-        figures=[_figure(name, printed, root) for name in runner.FIGURES],
+        figures=[_figure(name, printed, root) for name in notebooks.FIGURES],
         legend=[(CLASSES[label], CLASS_COLOURS[label]) for label in (0, 1, 2)],
         statistics=dataset_statistics(dataset, root),
         settings=settings,
         setting=_setting(settings),
-        made=_made(measured),
-        recipes=_recipes(measured),
+        made=_made(found),
+        recipes=_recipes(found),
         scaled=scaled,
-        growth=(pages.data_uri(growth.png()), growth.alt, costs.said(cost)),
-        rows=[_row_provenance(name, settings, measured[name]) for name in settings.order],
+        growth=(*_address(runtime_figure.draw(cost)), runtime.caption(cost)),
+        rows=[_row_provenance(name, settings, found[name]) for name in settings.rows],
     )
-    evidences = {f"claims/{f.claim.id}.html": evidence.claim_page(f, settings, complete, root) for f in found}
-    return {"index.html": page} | evidences
+    evidence = {f"claims/{one.claim.id}.html": claim_page(one, settings, reference, root) for one in judged}
+    return {"index.html": page} | evidence
 
 
-def _markup(table: tables.Table | None) -> Markup | None:
-    return None if table is None else Markup(table.html())
+def _html(table: Any) -> str | None:
+    return None if table is None else table.html()
+
+
+def _address(picture: Picture) -> tuple[str, str]:
+    return pages.data_uri(picture.png()), picture.alt
 
 
 def _figure(name: str, printed: Paper, root: Path) -> ShownFigure:
     source, alt = _picture(name, root)
-    about = printed.figures[name]
+    about = printed.readings.figures[name]
     return ShownFigure(name, name.removeprefix("figure"), about.title, about.caption, source, alt)
 
 
 def _picture(name: str, root: Path) -> tuple[str, str]:
-    """The one picture of an executed notebook: its data address and alternative text."""
+    """Return the one picture of an executed notebook: its data address and alternative text."""
     path = paths.reports(root) / f"{name}.ipynb"
     try:
-        shown = runner.pictures(nbformat.read(path, as_version=4))
+        shown = notebooks.pictures(nbformat.read(path, as_version=4))
     except FileNotFoundError:
         raise UserError(f"reports/{name}.ipynb is missing: `dvc repro {name}` makes it") from None
     except (nbformat.ValidationError, nbformat.reader.NotJSONError):
@@ -111,16 +136,16 @@ def _picture(name: str, root: Path) -> tuple[str, str]:
 
 
 def dataset_statistics(dataset: str, root: Path = ROOT) -> Mapping[str, Any]:
-    """data/<dataset>/packed/statistics.json: per split and class, what the boxes are like.
+    """Return data/<dataset>/packed/statistics.json: per split and class, what the boxes are like.
 
     Raises:
-        UserError: it is missing.
+        UserError: It is missing.
     """
     return read_json(paths.packed(dataset, root) / "statistics.json", "boxes", root)
 
 
 def _setting(settings: Settings) -> list[tuple[str, str]]:
-    """What params.yaml and the profile say of the training, as (name, value)."""
+    """Return what params.yaml and the profile say of the training, as (name, value)."""
     chosen, train = settings.params, settings.profile.train
     width, height = settings.profile.boxes.size
     return [
@@ -129,17 +154,17 @@ def _setting(settings: Settings) -> list[tuple[str, str]]:
         ("steps", f"{settings.steps} of {chosen.batch_size} images"),
         ("learning rate", f"{settings.learning_rate:g}, {train.schedule} (paper: 5e-4, no schedule given)"),
         ("weight decay", f"{train.weight_decay:g}"),
-        ("left-right flip", f"{train.flip:.0%} of draws"),
+        ("horizontal flip", f"{train.horizontal_flip:.0%} of draws"),
         ("τ, temperature", f"{chosen.tau:g}, {chosen.temperature:g}"),
-        ("samples T", str(chosen.samples)),
+        ("samples T", str(chosen.mc_samples)),
         ("pixel-perfect chance", f"{chosen.pp_chance:.0%}, sampler {chosen.sampler}"),
         ("data seed", str(chosen.data_seed)),
         ("training seeds", ", ".join(map(str, chosen.seeds))),
     ]
 
 
-def _made(measured: Mapping[str, Result]) -> list[tuple[str, str]]:
-    """Where and with what the runs were made, as (name, value); differing values are all named."""
+def _made(measured: Results) -> list[tuple[str, str]]:
+    """Return where and with what the runs were made, as (name, value); differing values are all named."""
     runs = [run for result in measured.values() for run in result.runs]
     entries = [
         (key, _distinct(run.get(key) for run in runs))
@@ -152,8 +177,8 @@ def _made(measured: Mapping[str, Result]) -> list[tuple[str, str]]:
     return total + [(key, value) for key, value in [*entries, *versions] if value]
 
 
-def _recipes(measured: Mapping[str, Result]) -> dict[str, list[tuple[str, str]]]:
-    """Every recipe that a run names, with its fields as the run recorded them, as (name, value)."""
+def _recipes(measured: Results) -> dict[str, list[tuple[str, str]]]:
+    """Return every recipe that a run names, with its fields as the run recorded them, as (name, value)."""
     recorded = [run["resolutions"] for result in measured.values() for run in result.runs if "resolutions" in run]
     return {
         recipe["name"]: [(key.replace("_", " "), _plain(value)) for key, value in recipe.items() if key != "name"]
@@ -179,20 +204,20 @@ def _row_provenance(name: str, settings: Settings, result: Result) -> dict[str, 
         "name": name,
         "counts": f"{row.pp or '/'} : {row.box or '/'}",
         "seeds": ", ".join(map(str, result.seeds)),
-        "time": _duration(seconds.mean) if seconds else tables.NONE,
-        "speed": f"{speed.mean:.1f}" if speed else tables.NONE,
-        "device": _distinct(run.get("device") for run in result.runs) or tables.NONE,
-        "commit": _distinct(str(run["commit"])[:10] for run in result.runs if run.get("commit")) or tables.NONE,
+        "time": _duration(seconds.mean) if seconds else NONE,
+        "speed": f"{speed.mean:.1f}" if speed else NONE,
+        "device": _distinct(run.get("device") for run in result.runs) or NONE,
+        "commit": _distinct(str(run["commit"])[:10] for run in result.runs if run.get("commit")) or NONE,
     }
 
 
 def scaled(count: int, images: int) -> int:
-    """A count of the paper's 2780 images as a share of `images`, at least one."""
+    """Return a count of the paper's 2780 images as a share of `images`, at least one."""
     return max(1, round(count / PAPER_IMAGES * images))
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as a person would say them: `48 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Return seconds as a person would say them: `48 s`, `3 min 20 s`, `2 h 05 min`."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def notebook_page(notebook: NotebookNode, title: str, kicker: str) -> str:
-    """An executed notebook as a page. Its first line, a heading, gives way to `title`.
+    """Return an executed notebook as a page. Its first line, a heading, gives way to `title`.
 
-    `kicker` is the line above the heading: dataset, seed.
+    Args:
+        notebook: As papermill left it.
+        title: Of the page.
+        kicker: The line above the heading: dataset, seed.
     """
     from nbconvert import HTMLExporter  # costs a second
     from traitlets.config import Config
@@ -40,7 +44,18 @@ def notebook_page(notebook: NotebookNode, title: str, kicker: str) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this room with its style sheet inside; values are escaped unless they are Markup."""
+    """Return a page with the style sheet inside; values are escaped unless they are Markup."""
+    css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    return fragment(template, css=css, **values)
+
+
+def fragment(template: str, **values: Any) -> Markup:
+    """Return a part of a page; values are escaped unless they are Markup."""
+    return Markup(_environment().get_template(template).render(**values).rstrip() + "\n")
+
+
+@functools.cache
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -50,8 +65,7 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["code"] = mark_code
     environment.filters["whole"] = keep_whole
-    css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
-    return environment.get_template(template).render(css=css, **values).rstrip() + "\n"
+    return environment
 
 
 def mark_code(text: str) -> Markup:
@@ -65,5 +79,5 @@ def keep_whole(text: object) -> Markup:
 
 
 def data_uri(png: bytes) -> str:
-    """A PNG as an address inside the page."""
+    """Return a PNG as an address inside the page."""
     return "data:image/png;base64," + base64.b64encode(png).decode()

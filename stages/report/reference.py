@@ -1,7 +1,7 @@
-"""What the committed trainings of finals.yaml say: `python -m stages.report.reference`.
+"""What the reference runs say: python -m stages.report.reference
 
-Writes tables, ledger, overview and masks of each dataset into reference/<dataset>/, and README.md's parts between their
-marks. Numbers, plots and labels alone, so that it may be published of any dataset.
+Writes tables, claims, overview and masks of each dataset into reference/<dataset>/, docs/results.md, and the five rows
+of README.md between their marks. Numbers, plots and labels alone, so that it may be published of any dataset.
 """
 
 import argparse
@@ -11,14 +11,21 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from stages import params, style
+from stages import config
+from stages.analysis import paper, reference_results
+from stages.analysis.naming import dataset_title
+from stages.analysis.paper import Paper
+from stages.analysis.reference_results import ReferenceResults
+from stages.analysis.results import REFERENCE, Results, read_arrays, recipes_of
 from stages.arrays import task_masks
-from stages.params import UserError
+from stages.config import Row
+from stages.errors import UserError, run
+from stages.figures import overview, style, table2
 from stages.paths import ROOT
-from stages.report import bars, claims, committed, overview, paper, tables, variations
-from stages.report.claims import Finding
-from stages.report.committed import Committed
-from stages.report.records import read_arrays
+from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown
+from stages.report.paper_tables import Comparison, paper_tables
+from stages.report.sensitivity import sensitivity_table
+from stages.report.tables import markdown_rows, write
 
 SHOWN = {
     "bce-2780": "BCE, all masks",
@@ -28,77 +35,95 @@ SHOWN = {
     "bootstrap-500-2280-stable": "stable recipe",
 }
 """Rows in the picture of masks, and how it calls them."""
+FIVE_ROWS = ("bce-2780", "bce-500", "bce-0-2780", "bce-500-2280", "bootstrap-500-2280")
+FIRST = "camvid"
+"""The dataset of README's five rows, where it is there: real photographs."""
+COMMAND = "python -m stages.report.reference"
 
-TABLES, SPREAD = ("camvid", "synthetic"), 3
-"""README shows the tables of the first of these with so many seeds of every row, or else of the first that is whole."""
 
-
-def write(root: Path = ROOT) -> list[Path]:
-    """Write reference/<dataset>/ for each dataset in reference/finals/, and README.md's parts; returns the folders.
+def write_all(root: Path = ROOT) -> list[Path]:
+    """Write what the reference runs of each dataset say, and return the folders of the datasets.
 
     A dataset on which a row has no training yet is left out, and named.
 
     Raises:
-        UserError: no dataset is complete, nothing is written then; or README.md lacks a mark.
+        UserError: No dataset is complete, nothing is written then; or README.md lacks a mark.
     """
-    printed, folders = paper.load(root), {}
-    complete, lacking = committed.load(printed, root)
+    settings, printed = config.load(root), paper.load(root)
+    complete, lacking = reference_results.load(printed, settings.rows, root)
     for line in lacking:
         print(f"left out: {line}", file=sys.stderr)
-    if lacking and not complete:
-        raise UserError(lacking[-1])
-    for dataset, trainings in complete.items():
-        folders[dataset] = out = root / "reference" / dataset
-        settings, measured = trainings.settings, trainings.measured
-        varied = variations.table(settings, trainings.trained)
-        kept = [*tables.paper_tables(printed, settings, measured), *([varied] if varied else [])]
+    if not complete:
+        raise UserError(lacking[-1] if lacking else f"reference/{REFERENCE} has no training: git brings them back")
+    folders = []
+    for dataset, one in complete.items():
+        folders.append(out := root / "reference" / dataset)
+        comparison = Comparison(printed, settings.rows, dataset, one.results)
         for stale in (out / "tables").glob("*"):  # a table that is no longer made
             stale.unlink()
-        tables.write(kept, out / "tables")
-        (out / "claims.md").write_text(claims.markdown(trainings.found, trainings.title), encoding="utf-8")
-        (out / "overview.png").write_bytes(overview.overview(printed, settings, measured).png())
+        varied = sensitivity_table(Comparison(printed, settings.rows, dataset, one.entries))
+        write([*paper_tables(comparison), *([varied] if varied else [])], out / "tables")
+        (out / "claims.md").write_text(claims_markdown(one.claims, one.title), encoding="utf-8")
+        chosen = settings.params.model_copy(update={"dataset": dataset})
+        drawn = overview.draw(printed, config.Settings(chosen, settings.profile, settings.rows), one.results)
+        (out / "overview.png").write_bytes(drawn.png())
         (out / "masks.png").write_bytes(masks(dataset, root).png())
+    (root / "docs" / "results.md").write_text(results_page(complete, root), encoding="utf-8")
     readme = root / "README.md"
-    text = insert(readme.read_text(encoding="utf-8"), "ledger", ledgers(complete))
-    text = insert(text, "bars", bars.markdown({one.title: one.judged for one in complete.values()}))
-    whole = sorted((name for name in TABLES if name in folders), key=lambda name: complete[name].seeds[0] < SPREAD)
-    text = insert(text, "tables", tables_of(folders[whole[0]]) if whole else "")
-    readme.write_text(text, encoding="utf-8")
-    return list(folders.values())
+    shown = complete.get(FIRST) or next(iter(complete.values()))
+    rows = five_rows(printed, shown.results, shown.title, settings.rows)
+    readme.write_text(insert(readme.read_text(encoding="utf-8"), "five-rows", rows), encoding="utf-8")
+    return folders
 
 
-def ledgers(complete: Mapping[str, Committed]) -> str:
-    """Every dataset's verdicts side by side, as a Markdown table; "" without any."""
-    if not complete:
-        return ""
-    columns = [(n, recipe) for n in range(len(complete)) for recipe in ("paper", "stable")]
-    titles = [one.title for one in complete.values()]
-    names = [f"{titles[n]}, {tables.RECIPE_NAMES[recipe]}" for n, recipe in columns]
-    lines = [["Claim", "paper", *names], ["---"] * (2 + len(names))]
-    for of_claim in zip(*(one.found for one in complete.values()), strict=True):
-        cells = [_verdict(of_claim[n], recipe) for n, recipe in columns]
-        lines.append([of_claim[0].claim.says, of_claim[0].paper, *cells])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def five_rows(printed: Paper, found: Results, title: str, rows: Mapping[str, Row]) -> str:
+    """Return README's table: five rows of Table 2, the paper's number and this project's, as Markdown."""
+    lines = [["Labels", "Loss", "paper, Cityscapes", f"here, {title}"], ["---", "---", "---:", "---:"]]
+    for name in FIVE_ROWS:
+        result = recipes_of(name, found).get("stable") or found[name]
+        iou = result.iou("car")
+        loss = "the method, stable recipe" if rows[name].bootstraps else "plain cross-entropy"
+        here = "–" if iou is None else f"{iou} (n = {iou.n})"
+        labels = table2.row_title(name).split(",")[0].replace("500 masks", "18 % masks")
+        lines.append([labels, loss, f"{printed.iou(name, 'car'):g}", here])
+    return markdown_rows(lines) + "\n"
 
 
-def _verdict(finding: Finding, recipe: str) -> str:
-    """A finding's word for a recipe, and its number or what is missing; rows without a recipe answer for both."""
-    for verdict in finding.verdicts:
-        if verdict.recipe in (recipe, None):
-            return f"{verdict.word}: {verdict.effect or verdict.decide}"
-    return tables.NONE
-
-
-def tables_of(folder: Path) -> str:
-    """The Markdown of a dataset's tables."""
-    return (folder / "tables" / "results.md").read_text(encoding="utf-8")
+def results_page(complete: Mapping[str, ReferenceResults], root: Path = ROOT) -> str:
+    """Return docs/results.md: the claims, the acceptance criteria, and each dataset's tables and pictures."""
+    parts = [
+        "# Results of the reference runs\n",
+        f"Generated by `{COMMAND}` from the committed trainings in [`reference/runs`](../reference/runs). Do not "
+        f"edit.\n",
+        "None of it is Cityscapes: what can be compared with the paper is which row wins, and how much of a gap it "
+        "closes.\n",
+        "## Claims of the paper\n",
+        "Each claim with its verdict, the mean over seeds, its 95 % interval and the number of seeds. “Literal” is the "
+        "paper as written; “stable” adds remedies against the collapse of its loss ([method "
+        "notes](method-notes.md)).\n",
+        all_claims_markdown(complete),
+        "## What this project asks of its stable recipe\n",
+        "From [`paper/claims.yaml`](../paper/claims.yaml). Where seeds were added after an interim analysis, the "
+        "interval "
+        "is wider for it.\n",
+        criteria_markdown(complete),
+    ]
+    for dataset, one in complete.items():
+        tables = (root / "reference" / dataset / "tables" / "results.md").read_text(encoding="utf-8")
+        parts += [
+            f"## {one.title[0].upper()}{one.title[1:]}\n",
+            f"![IoU of every row and seed beside the paper's numbers](../reference/{dataset}/overview.png)\n",
+            f"![Masks, boxes and outputs of five rows, seed 0](../reference/{dataset}/masks.png)\n",
+            tables,
+        ]
+    return "\n".join(parts)
 
 
 def insert(text: str, part: str, content: str) -> str:
-    """`text` with everything between the two marks of a part replaced.
+    """Return `text` with everything between the two marks of a part replaced.
 
     Raises:
-        UserError: a mark is missing.
+        UserError: A mark is missing.
     """
     begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     if text.count(begin) != 1 or text.count(end) != 1:
@@ -109,30 +134,31 @@ def insert(text: str, part: str, content: str) -> str:
 
 @rc_context(style.RULES)
 def masks(dataset: str, root: Path = ROOT) -> style.Picture:
-    """Validation pictures as labels alone: the true mask, the box target, and the output of five rows."""
-    folder = root / "reference" / "finals" / dataset
-    kept = {row: read_arrays(folder / f"{row}-0.npz", ("mask", "target", "output"), None, root) for row in SHOWN}
-    masks, targets = (next(iter(kept.values()))[name] for name in ("mask", "target"))
-    title = style.dataset_title(dataset)
+    """Draw validation images as labels alone: the true mask, the box target, and the output of five rows."""
+    folder = root / "reference" / REFERENCE / dataset
+    shown = {row: read_arrays(folder / f"{row}-0.npz", ("mask", "target", "output"), None, root) for row in SHOWN}
+    truth, targets = (next(iter(shown.values()))[name] for name in ("mask", "target"))
+    title = dataset_title(dataset)
     sheet = style.Sheet(
         ["true mask", "boxes", *SHOWN.values()],
-        [""] * len(masks),
-        masks.shape[1] / masks.shape[2],
-        heading=f"Cars on validation pictures · {title}",
+        [""] * len(truth),
+        truth.shape[1] / truth.shape[2],
+        heading=f"Cars on validation images · {title}",
         subtitle=["Labels alone: blue is car, grey is void. Final weights, seed 0."],
     )
-    for line, mask in enumerate(masks):
-        shown = [task_masks(mask, 2), targets[line], *(arrays["output"][line] for arrays in kept.values())]
-        for column, labels in enumerate(shown):
+    for line, mask in enumerate(truth):
+        drawn = [task_masks(mask, 2), targets[line], *(arrays["output"][line] for arrays in shown.values())]
+        for column, labels in enumerate(drawn):
             style.draw(sheet.panel(line, column), style.class_picture(labels))
     return style.Picture(sheet.figure, f"Masks, boxes and outputs of {', '.join(SHOWN)} on {title}.")
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.report.reference", description=__doc__.splitlines()[0]).parse_args()
-    for folder in write():
-        print(folder)
+    """Write everything and name the folders."""
+    argparse.ArgumentParser(prog=COMMAND, description=(__doc__ or "").splitlines()[0]).parse_args()
+    for folder in write_all():
+        print(folder.relative_to(ROOT))
 
 
 if __name__ == "__main__":
-    params.run(main)
+    run(main)

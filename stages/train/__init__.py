@@ -1,1 +1,1 @@
-"""Training: packed arrays -> the weights, history and pictures of one row and seed."""
+"""Training: packed arrays in, the weights, history and snapshots of one row and seed out."""

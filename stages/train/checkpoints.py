@@ -1,10 +1,9 @@
-"""What an interrupted training leaves behind, and how the next one finds it.
+"""Checkpoints of interrupted trainings.
 
-A checkpoint lies outside of DVC's outs (DVC deletes those before a stage runs), in a folder named after everything that
+A checkpoint lies outside of DVC's outs, which DVC deletes before a stage runs, in a folder named after everything that
 the run depends on, so that a run with another tau, other data or other code never resumes it.
 """
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,26 +14,21 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from stages.params import UserError
-
-
-def code_hash() -> str:
-    """SHA-256 of the sources that a training runs: the ground floor's modules and those of stages/train."""
-    digest = hashlib.sha256()
-    train = Path(__file__).parent
-    for path in sorted([*train.parent.glob("*.py"), *train.glob("*.py")]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+from stages.errors import UserError
 
 
 class Checkpoint:
-    """The one checkpoint of a run; a dictionary of tensors and plain values."""
+    """The one checkpoint of a run: a dictionary of tensors and plain values.
+
+    Args:
+        folder: Where it lies.
+    """
 
     def __init__(self, folder: Path):
         self._file = folder / "state.pt"
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The state that was saved last, or None; one that cannot be read counts as none."""
+        """Return the state that was saved last, its tensors on `device`; None if there is none that can be read."""
         if not self._file.exists():
             return None
         try:
@@ -43,21 +37,22 @@ class Checkpoint:
             return None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write `state`; a kill at any moment leaves the old or the new one, never a part."""
+        """Write `state` atomically: a kill at any moment leaves the old or the new one."""
         temporary = self._file.with_suffix(".tmp")
         torch.save(state, temporary)
         os.replace(temporary, self._file)
 
 
 @contextmanager
-def alone(folder: Path, run: str) -> Iterator[None]:
-    """Until the block ends, no other process trains `run` (a row and seed) with any settings: all write to one place.
+def exclusive_lock(folder: Path, run: str) -> Iterator[None]:
+    """Keep other processes from training `run` until the block ends, since all would write to the same files.
 
     Args:
-        folder: where the lock lies, that of the checkpoints.
+        folder: Where the lock lies, the folder of all checkpoints.
+        run: The row and seed, as `<row>-<seed>`.
 
     Raises:
-        UserError: another process is training it.
+        UserError: Another process is training it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{run}.lock", blocking=False)
@@ -72,8 +67,8 @@ def alone(folder: Path, run: str) -> Iterator[None]:
 
 
 @contextmanager
-def checkpoint(folder: Path) -> Iterator[Checkpoint]:
-    """The checkpoint in `folder`, which is deleted when the block ends without an exception."""
+def open_checkpoint(folder: Path) -> Iterator[Checkpoint]:
+    """Yield the checkpoint in `folder`, and delete the folder when the block ends without an exception."""
     folder.mkdir(parents=True, exist_ok=True)
     yield Checkpoint(folder)
     shutil.rmtree(folder)

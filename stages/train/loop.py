@@ -1,151 +1,163 @@
 """The training of one row with one seed, top to bottom.
 
-A run is a pure function of (parameters, data, code, seed): the plan of draws is made beforehand, and every step sets
-torch's random state from (seed, step), so dropout and Monte Carlo noise do not depend on where a run was resumed.
-Under `torchrun`, its processes share the batches of one run, and the first one writes; their number is one more
-argument of that function (ranks.py says why).
+A run is a pure function of (parameters, data, code, seed): the draws are planned beforehand, and every step seeds torch
+with (seed, step), so dropout and Monte Carlo noise do not depend on where a run was resumed. Under `torchrun`, several
+processes share the batches of one run and the first one writes; their number is one more argument of that function
+(distributed.py says why).
 """
 
 import hashlib
 import json
-import math
 import platform
 import subprocess
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler
+from tqdm import tqdm
 
 from stages import paths
 from stages.arrays import Packed, open_packed, pools, write_json
-from stages.params import LARGEST_SEED, Row, Settings, UserError
+from stages.config import LARGEST_SEED, Settings
+from stages.device import keep_freed_memory, precision
+from stages.device import name as device_name
+from stages.device import resolve as resolve_device
+from stages.errors import UserError
+from stages.fingerprint import PROGRAMS, fingerprint
+from stages.model.hyperparameters import Hyperparameters, resolve
+from stages.model.network import build, normalise
+from stages.model.objectives import ListPixels, Supervision, list_pixels, objective, predict, split_output
+from stages.model.predictor import Predictor, flipper_of
 from stages.progress import bar
-from stages.train import engines, samples, traces
+from stages.train import cuda_graph, snapshots, traces
 from stages.train.batches import Batches, fill_rate, label_shares, plan
-from stages.train.checkpoints import Checkpoint, alone, checkpoint, code_hash
-from stages.train.device import keep_freed_memory, precision, resolve
-from stages.train.device import name as device_name
-from stages.train.model import Predictor, build, flipper_of, normalise
-from stages.train.objectives import Supervision, objective, predict, split_output
-from stages.train.ranks import Ranks, ranks
-from stages.train.recipes import Recipe, raw_start, recipe_of
+from stages.train.checkpoints import Checkpoint, exclusive_lock, open_checkpoint
+from stages.train.distributed import Ranks, join
 
 LOG_EVERY = 10  # steps between two lines of the history
 CHECKPOINT_SECONDS = 15.0
-MADE = ("history.jsonl", "weights.pt", "samples.npz", "trace.npz")
-"""What a training leaves beside run.json."""
+OUTPUT_FILES = ("history.jsonl", "weights.pt", "snapshots.npz", "trace.npz")
+"""The files that a finished training writes beside run.json."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that one training depends on: its hyperparameters, seed and data.
+
+    Attributes:
+        chosen: The row's hyperparameters.
+        seed: Of the training.
+        packed: The data.
+        pp: (N,) int64, the training indices drawn as pixel-perfect images.
+        box: (M,) int64, the training indices drawn as box images.
+        label_shares: (C,) of each class in the row's labels, see `batches.label_shares`.
+        fill_rate: (C,) of each class, see `batches.fill_rate`; None for rows that do not bootstrap.
+    """
+
+    chosen: Hyperparameters
+    seed: int
+    packed: Packed
+    pp: np.ndarray
+    box: np.ndarray
+    label_shares: tuple[float, ...]
+    fill_rate: tuple[float, ...] | None
+
+    def record(self) -> dict[str, Any]:
+        """Return the content of run.json: what decides a run and nothing else, so that equal runs have equal files."""
+        with torch.device("meta"):  # counts parameters without making them
+            parameters = sum(p.numel() for p in build(self.chosen).parameters())
+        return {
+            **self.chosen.record(),
+            "seed": self.seed,
+            "counts": {"pp": len(self.pp), "box": len(self.box), "train": len(self.packed.train.images)},
+            "parameters": parameters,
+            "label_shares": list(self.label_shares),
+            "fill_rate": None if self.fill_rate is None else list(self.fill_rate),
+        }
+
+
+def prepare(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> Job:
+    """Resolve the hyperparameters of row `name`, open its data, and measure their label shares and fill rates.
+
+    Args:
+        settings: The content of the user's three files.
+        name: A row's name in configs/rows.yaml.
+        seed: Of the training.
+        root: The project's folder.
+
+    Raises:
+        UserError: An unknown row, a seed out of range, a tau that the recipe cannot reach, packed arrays that are
+            missing or broken, or too few images for the row.
+    """
+    chosen = resolve(settings, name)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
+    packed = open_packed(paths.packed(chosen.dataset, root))
+    row = chosen.row
+    pp, box = pools(packed, row)
+    rates = fill_rate(packed, row, pp, chosen.recipe.fill_quantile) if row.bootstraps else None
+    return Job(chosen, seed, packed, pp, box, label_shares(packed, row, pp, box), rates)
 
 
 def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> Path:
-    """Train row `name` and write runs/<row>/seed-<k>/train and record.json; resumes an interrupted run.
+    """Train row `name`, or resume its training, and write runs/<row>/seed-<k>/train and record.json.
 
-    Returns: the folder of the training's outs.
+    Args:
+        settings, name, seed, root: As for `prepare`.
+
+    Returns:
+        The folder of the training's outs.
 
     Raises:
-        UserError: an unknown row, a seed out of range, a tau that the recipe cannot reach, packed arrays that are
-            missing or broken, a loss that is no longer finite.
+        UserError: As `prepare`; more processes than images in a batch, a device that this machine lacks, another
+            process that trains this row and seed, or a loss that is no longer finite.
     """
-    check(settings, name, seed)
-    row = settings.rows[name]
-    packed = open_packed(paths.packed(settings.params.dataset, root))
-    pp, box = pools(packed, row)
+    job = prepare(settings, name, seed, root)
     keep_freed_memory()
-    device = resolve(settings.params.device)
-    run = describe(settings, name, seed, packed, pp, box)
+    device = resolve_device(settings.params.device)
     out = paths.train(name, seed, root)
-    with ranks(device) as these:
-        if these.world > settings.params.batch_size:
+    with join(device) as ranks:
+        if ranks.world > job.chosen.batch_size:
             raise UserError(
-                f"params.yaml: batch_size is {settings.params.batch_size}; allowed with {these.world} processes: "
-                f"{these.world} or more"
+                f"params.yaml: batch_size is {job.chosen.batch_size}; allowed with {ranks.world} processes: "
+                f"{ranks.world} or more"
             )
-        if not these.first:
-            Trainer(packed, row, run, pp, box, device, ranks=these).fit(name)
+        if not ranks.first:
+            Trainer(job, device, ranks=ranks).fit(name)
             return out
-        record = provenance(packed, device, these.world)
+        run, record = job.record(), provenance(job.packed, device, ranks.world)
         how = [record[key] for key in ("code", "data", "precision")]
         key = hashlib.sha256(json.dumps([run, *how, device.type]).encode()).hexdigest()
         checkpoints, short = paths.checkpoints(root), f"{name}-{seed}"
-        with alone(checkpoints, short), checkpoint(checkpoints / f"{short}-{key[:16]}") as saved:
+        with exclusive_lock(checkpoints, short), open_checkpoint(checkpoints / f"{short}-{key[:16]}") as checkpoint:
             out.mkdir(parents=True, exist_ok=True)
-            # Before what describes them, or an interrupted run would leave an earlier one's under its name.
-            for made in MADE:
-                (out / made).unlink(missing_ok=True)
+            # Before run.json is written: an interrupted run must not leave an earlier one's files under its name.
+            for file in OUTPUT_FILES:
+                (out / file).unlink(missing_ok=True)
             write_json(out / "run.json", run)
             write_json(paths.record(name, seed, root), record)
-            trainer = Trainer(packed, row, run, pp, box, device, saved, these)
+            trainer = Trainer(job, device, checkpoint, ranks)
             trainer.fit(f"{name} seed {seed}")
             trainer.write(out)
             write_json(paths.record(name, seed, root), record | trainer.timing())
     return out
 
 
-def check(settings: Settings, name: str, seed: int) -> None:
-    """Refuse a row that rows.yaml lacks and a seed out of range.
+def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict[str, Any]:
+    """Return the part of record.json that is known when a run starts.
 
-    Raises:
-        UserError: either.
+    Args:
+        packed: The data.
+        device: Where the run happens.
+        processes: How many share it.
     """
-    if name not in settings.rows:
-        raise UserError(f"--row {name}: no such row; rows.yaml has {', '.join(settings.order)}")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
-
-
-def describe(settings: Settings, name: str, seed: int, packed: Packed, pp: np.ndarray, box: np.ndarray) -> dict:
-    """run.json: all that decides a run, and nothing else, so that equal runs have equal files."""
-    row, params, profile = settings.rows[name], settings.params, settings.profile.train
-    height, width = packed.train.images.shape[1:3]
-    recipe = recipe_of(row)
-    if row.bootstraps and recipe.bound == "tanh" and params.tau >= math.exp(recipe.smax):
-        raise UserError(
-            f"params.yaml: tau is {params.tau:g}; allowed for {name}, whose recipe bounds the variance: "
-            f"below {math.exp(recipe.smax):.1f}, or nothing ever flips"
-        )
-    try:
-        raw_start(recipe, params.tau if row.bootstraps else None)
-    except ValueError as problem:
-        raise UserError(f"rows.yaml: {name}: the variance cannot start at {problem}") from None
-    chosen = {
-        "batch_size": params.batch_size,
-        "steps": settings.steps,
-        "learning_rate": settings.learning_rate,
-        "schedule": profile.schedule,
-        "weight_decay": profile.weight_decay,
-        "width": profile.width,
-        "flip": profile.flip,
-        "size": [width, height],
-    }
-    if row.mixes:
-        chosen |= {"pp_chance": params.pp_chance, "sampler": params.sampler}
-    if row.bootstraps:
-        chosen |= {"tau": params.tau}
-        chosen |= {"temperature": params.temperature} if row.loss == "bootstrap" else {"samples": params.samples}
-    return {
-        "row": name,
-        "seed": seed,
-        "dataset": params.dataset,
-        "task": row.task,
-        "classes": list(row.classes),
-        "loss": row.loss,
-        "recipe": row.recipe,
-        "spec": row.model_dump(exclude_none=True),
-        "settings": chosen,
-        "resolutions": asdict(recipe),
-        "counts": {"pp": len(pp), "box": len(box), "train": len(packed.train.images)},
-        "parameters": sum(p.numel() for p in build(row, profile.width).parameters()),
-        "label_shares": list(label_shares(packed, row, pp, box)),
-        "fill_rate": list(fill_rate(packed, row, pp, recipe.fill_quantile)) if row.bootstraps else None,
-    }
-
-
-def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict:
-    """record.json, as far as it is known when a run starts; `commit` is that of the code, not of the run's folder."""
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
         commit = git.stdout.strip() or None
@@ -154,7 +166,7 @@ def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
-        "code": code_hash(),
+        "code": fingerprint(PROGRAMS["train"]),
         "data": packed.fingerprint,
         "device": device_name(device),
         "processes": processes,
@@ -165,68 +177,81 @@ def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict
 
 
 class Trainer:
-    """The state of one training: network, optimiser, schedule, history and pictures."""
+    """The state of one training: network, optimiser, schedule, history, snapshots and trace."""
 
     def __init__(
         self,
-        packed: Packed,
-        row: Row,
-        run: dict,
-        pp: np.ndarray,
-        box: np.ndarray,
+        job: Job,
         device: torch.device,
-        saved: Checkpoint | None = None,
+        checkpoint: Checkpoint | None = None,
         ranks: Ranks = Ranks(),  # noqa: B008 - frozen
         engine: str | None = None,
     ):
-        """`engine`: one of engines.ENGINES, the last two on CUDA devices alone; None chooses."""
-        chosen = run["settings"]
-        self.row, self.recipe, self.seed, self.steps = row, recipe_of(row), run["seed"], chosen["steps"]
-        self.run, self.device, self._saved, self.ranks = run, device, saved, ranks
+        """Build a training at its first step, or at the step of its checkpoint.
+
+        Args:
+            job: What to train.
+            device: Where to train it.
+            checkpoint: Where the state is saved and resumed from; None saves none.
+            ranks: This process's place among those that share the training.
+            engine: One of cuda_graph.ENGINES, the last two for CUDA devices alone; None chooses.
+        """
+        chosen, row = job.chosen, job.chosen.row
+        self.chosen, self.seed, self.steps = chosen, job.seed, chosen.steps
+        self.device, self._checkpoint, self.ranks = device, checkpoint, ranks
         self.precision = precision(device)
         torch.manual_seed(self.seed)
-        network = build(row, chosen["width"], chosen.get("tau"), run["label_shares"])
-        network = network.to(device, memory_format=torch.channels_last)
-        self.network = ranks.whole(network, device)
-        self.shared = ranks.share(self.network, device)
-        self.engine = engine or engines.choose(device, ranks.world, chosen["schedule"])
+        network = build(chosen, job.label_shares)
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = ranks.convert_sync_batchnorm(network, device)
+        self.wrapped: Callable[[Tensor], Tensor] = ranks.wrap_ddp(self.network, device)
+        self.engine = engine or cuda_graph.choose_engine(device, ranks.world, chosen.schedule)
         self.optimiser = torch.optim.Adam(
-            self.network.parameters(), chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True
+            self.network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True
         )
-        engines.prepare(self.optimiser, self.engine, device)
+        cuda_graph.prepare_optimiser(self.optimiser, self.engine, device)
         self.schedule = _schedule(self.optimiser, chosen)
-        flipper = flipper_of(row, chosen, run["fill_rate"])
-        self.objective = objective(row, self.recipe, flipper, chosen.get("samples"), ranks.total)
-        if self.engine == "compiled":
-            self.shared, self.objective = engines.compiled(self.shared), engines.compiled(self.objective)
-        self._step = self._learn if self.engine == "eager" else engines.Recorded(self._learn)
-        self.predictor = Predictor(self.network, row, flipper, run)
         drawn = plan(
-            pp,
-            box,
+            job.pp,
+            job.box,
             steps=self.steps,
-            batch_size=chosen["batch_size"],
+            batch_size=chosen.batch_size,
             seed=self.seed,
-            pp_chance=chosen.get("pp_chance", 0),
-            sampler=chosen.get("sampler", "coin"),
-            pp_only=self.recipe.pp_only,
-            flip=chosen["flip"],
-        )
-        self.batches = Batches(packed, row, pp, drawn, device, slice(ranks.rank, None, ranks.world))
-        self.samples, self.trace = samples.Samples(packed, row, box), traces.Trace(packed, row, box)
-        self.history: list[dict] = []
-        self.iou = _RunningIoU(row, self.recipe, ranks)
+            pp_chance=chosen.pp_chance or 0.0,
+            sampler=chosen.sampler or "coin",
+            warmup_share=chosen.recipe.warmup_share,
+            horizontal_flip=chosen.horizontal_flip,
+        ).of_rank(ranks.rank, ranks.world)
+        lister: ListPixels = list_pixels
+        if device.type == "cuda":
+            lister = cuda_graph.padded_list(cuda_graph.max_box_pixels(job.packed, row, drawn))
+        flipper = flipper_of(chosen, job.fill_rate)
+        self.objective = objective(chosen, flipper, ranks.all_reduce_sum, lister)
+        if self.engine == "compiled":
+            self.wrapped, self.objective = cuda_graph.compiled(self.wrapped), cuda_graph.compiled(self.objective)
+        self._run_step: cuda_graph.Step = self._device_step
+        if self.engine != "eager":
+            self._run_step = cuda_graph.GraphedStep(self._device_step)
+        self.predictor = Predictor(self.network, chosen, flipper)
+        self.batches = Batches(job.packed, row, job.pp, drawn, device)
+        self.snapshots = snapshots.Snapshots(job.packed, row, job.box)
+        self.trace = traces.Trace(job.packed, row, job.box)
+        self.history: list[dict[str, Any]] = []
+        self.iou = _RunningIoU(chosen, ranks)
         self.step, self.seconds, self.resumed = 0, 0.0, 0
         self._resume()
 
     def fit(self, label: str) -> None:
         """Train from the current step to the last.
 
+        Args:
+            label: Shown beside the progress bar.
+
         Raises:
-            UserError: the loss is not finite.
+            UserError: The loss is not finite.
         """
         saved_at, started = time.monotonic(), time.monotonic() - self.seconds
-        pictures, traced = set(samples.moments(self.steps)), set(traces.moments(self.steps))
+        snapshot_steps, trace_steps = set(snapshots.moments(self.steps)), set(traces.moments(self.steps))
         with bar(self.steps, label, self.step, shown=self.ranks.first) as progress:
             while self.step < self.steps:
                 images, labels = self.batches[self.step]
@@ -234,32 +259,38 @@ class Trainer:
                 self.step += 1
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:
                     self._log(terms, self.iou.update(output, labels), progress)
-                if self.step in pictures and self.ranks.first:
-                    self.samples.take(self.step, self.predictor)
-                if self.step in traced and self.ranks.first:
+                if self.step in snapshot_steps and self.ranks.first:
+                    self.snapshots.take(self.step, self.predictor)
+                if self.step in trace_steps and self.ranks.first:
                     self.trace.take(self.step, self.predictor)
                 progress.update()
                 self.seconds = time.monotonic() - started
-                if self._saved and time.monotonic() - saved_at > CHECKPOINT_SECONDS and self.step < self.steps:
-                    self._save()
+                if self._checkpoint and time.monotonic() - saved_at > CHECKPOINT_SECONDS and self.step < self.steps:
+                    self._checkpoint.save(self._state())
                     saved_at = time.monotonic()
 
     def advance(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
-        """One optimiser step. Returns the network's output and the loss with its terms, on the device.
+        """Take one optimiser step.
 
-        Of several processes, each returns its part: the terms of all add up to the batch's.
+        Args:
+            images: (N, H, W, 3) uint8, this process's part of the batch.
+            labels: Of these images.
+
+        Returns:
+            output: (N, channels, H, W), of the network before the step, on the device.
+            terms: Scalars on the device: `loss`, and see `Loss.terms`; those of all processes add up to the batch's.
         """
         if not self.network.training:
             self.network.train()
-        torch.manual_seed(_mix(self.seed, self.step, self.ranks.rank))
-        result = self._step(images, labels)
+        torch.manual_seed(_step_seed(self.seed, self.step, self.ranks.rank))
+        result = self._run_step(images, labels)
         self.schedule.step()
         return result
 
-    def _learn(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
-        """What a step does on the device."""
+    def _device_step(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
+        """Do the part of a step that runs on the device: forward, loss, backward, optimiser."""
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            output = self.shared(normalise(images))
+            output = self.wrapped(normalise(images))
         loss = self.objective(output, labels)
         self.optimiser.zero_grad(set_to_none=True)
         (loss.total * self.ranks.world).backward()  # gradients are averaged over the processes, and the loss is a sum
@@ -267,15 +298,15 @@ class Trainer:
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
 
     def write(self, out: Path) -> None:
-        """Write what MADE names into a folder that has none of it."""
+        """Write OUTPUT_FILES into the folder `out`, which has none of them."""
         (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
         torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, out / "weights.pt")
-        np.savez_compressed(out / "samples.npz", **self.samples.arrays())
-        np.savez_compressed(out / "trace.npz", **self.trace.arrays())
+        np.savez_compressed(out / "snapshots.npz", **self.snapshots.arrays())  # type: ignore[arg-type]
+        np.savez_compressed(out / "trace.npz", **self.trace.arrays())  # type: ignore[arg-type]
 
-    def timing(self) -> dict:
-        """What record.json learns at the end; `seconds` counts the training loop, over all its resumptions."""
-        images = self.steps * self.run["settings"]["batch_size"]
+    def timing(self) -> dict[str, Any]:
+        """Return the part of record.json that is known at the end; `seconds` are the loop's, over all resumptions."""
+        images = self.steps * self.chosen.batch_size
         return {
             "seconds": round(self.seconds, 2),
             "images_per_second": round(images / max(self.seconds, 1e-9), 2),
@@ -283,84 +314,81 @@ class Trainer:
             "engine": self.engine,
         }
 
-    def _log(self, terms: dict[str, Tensor], iou: float | None, progress) -> None:
-        found = self.ranks.total(torch.stack(list(terms.values()))).tolist()
+    def _log(self, terms: dict[str, Tensor], iou: float | None, progress: tqdm) -> None:
+        found = self.ranks.all_reduce_sum(torch.stack(list(terms.values()))).tolist()
         values = {name: float(f"{value:.6g}") for name, value in zip(terms, found, strict=True)}
         if not np.isfinite(values["loss"]):
             raise UserError(
-                f"{self.run['row']} seed {self.seed}: the loss is {values['loss']} at step {self.step}; "
+                f"{self.chosen.name} seed {self.seed}: the loss is {values['loss']} at step {self.step}; "
                 "allowed: a finite number (try a lower learning_rate)"
             )
         rate = float(self.optimiser.param_groups[0]["lr"])
-        line = {"step": self.step, "loss": values.pop("loss"), "terms": values}
+        loss = values.pop("loss")
+        line = {"step": self.step, "loss": loss, "terms": values}
         self.history.append(line | {"iou": iou, "learning_rate": float(f"{rate:.6g}")})
-        shown = "-" if iou is None else f"{iou:.1f} %"
-        progress.set_postfix_str(f"loss {line['loss']:.3f}, IoU {shown}", refresh=False)
+        progress.set_postfix_str(f"loss {loss:.3f}, IoU {'-' if iou is None else f'{iou:.1f} %'}", refresh=False)
 
-    def _save(self) -> None:
-        self._saved.save(
-            {
-                "step": self.step,
-                "seconds": self.seconds,
-                "resumed": self.resumed,
-                "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "history": self.history,
-                "samples": self.samples.taken,
-                "trace": self.trace.taken,
-                "iou": [self.iou.intersection, self.iou.union],
-            }
-        )
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "resumed": self.resumed,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": self.history,
+            "snapshots": self.snapshots.taken,
+            "trace": self.trace.taken,
+            "iou": [self.iou.intersection, self.iou.union],
+        }
 
     def _resume(self) -> None:
         where = self.device if self.ranks.world == 1 else torch.device("cpu")
-        state = self.ranks.told(self._saved.load(where) if self._saved else None)
+        state = self.ranks.broadcast(self._checkpoint.load(where) if self._checkpoint else None)
         if state is None:
             return
         self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"] + 1
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        engines.prepare(self.optimiser, self.engine, self.device)
+        cuda_graph.prepare_optimiser(self.optimiser, self.engine, self.device)
         self.schedule.load_state_dict(state["schedule"])
         self.history = state["history"]
-        for pictures in ("samples", "trace"):
-            getattr(self, pictures).taken = {
-                step: {name: value.cpu() for name, value in taken.items()} for step, taken in state[pictures].items()
-            }
+        self.snapshots.taken, self.trace.taken = (
+            {step: {name: value.cpu() for name, value in taken.items()} for step, taken in state[key].items()}
+            for key in ("snapshots", "trace")
+        )
         self.iou.intersection, self.iou.union = state["iou"]
 
 
-def _schedule(optimiser: torch.optim.Optimizer, chosen: dict) -> lr_scheduler.LRScheduler:
-    steps = chosen["steps"]
-    if chosen["schedule"] == "one_cycle":
-        return lr_scheduler.OneCycleLR(optimiser, max_lr=chosen["learning_rate"], total_steps=steps + 1)
-    if chosen["schedule"] == "polynomial":
-        return lr_scheduler.PolynomialLR(optimiser, total_iters=steps, power=0.9)
+def _schedule(optimiser: torch.optim.Optimizer, chosen: Hyperparameters) -> lr_scheduler.LRScheduler:
+    if chosen.schedule == "one_cycle":
+        return lr_scheduler.OneCycleLR(optimiser, max_lr=chosen.learning_rate, total_steps=chosen.steps + 1)
+    if chosen.schedule == "polynomial":
+        return lr_scheduler.PolynomialLR(optimiser, total_iters=chosen.steps, power=0.9)
     return lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
-def _mix(seed: int, step: int, rank: int) -> int:
-    """One 63-bit number from three, so that no two (seed, step, rank) of a study share a random state."""
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """Hash three numbers into 63 bits, so that no two (seed, step, rank) of a study share a random state."""
     text = f"{seed} {step} {rank}" if rank else f"{seed} {step}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 class _RunningIoU:
-    """The progress bar's IoU: of the foreground with the labels that training uses (masks or boxes), recent batches."""
+    """The progress bar's IoU of the foreground with the labels that training uses, over recent batches."""
 
-    def __init__(self, row: Row, recipe: Recipe, ranks: Ranks):
-        self.row, self.recipe, self.ranks, self.intersection, self.union = row, recipe, ranks, 0.0, 0.0
+    def __init__(self, chosen: Hyperparameters, ranks: Ranks):
+        self.chosen, self.ranks, self.intersection, self.union = chosen, ranks, 0.0, 0.0
 
     @torch.inference_mode()
     def update(self, output: Tensor, labels: Supervision) -> float | None:
-        """IoU in percent after this batch, older batches fading; None while there is no foreground."""
-        mean, _ = split_output(output, self.row, self.recipe)
-        predicted, target = predict(mean, self.row), labels.target
-        known = (target >= 0) & (target < len(self.row.classes))
+        """Add a batch, fade older ones, and return the IoU in percent; None while there is no foreground."""
+        mean, _ = split_output(output, self.chosen)
+        predicted, target = predict(mean, self.chosen), labels.target
+        known = (target >= 0) & (target < len(self.chosen.row.classes))
         foreground = known & ((predicted > 0) | (target > 0))
         counts = torch.stack([(foreground & (predicted == target)).sum(), foreground.sum()])
-        right, either = self.ranks.total(counts).tolist()
+        right, either = self.ranks.all_reduce_sum(counts).tolist()
         self.intersection = 0.8 * self.intersection + right
         self.union = 0.8 * self.union + either
         return round(100 * self.intersection / self.union, 2) if self.union else None

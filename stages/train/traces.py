@@ -1,6 +1,6 @@
-"""What a training makes of some of its box labels, from its first steps to its last.
+"""The labels of a fixed set of in-box pixels, followed over a training.
 
-Only predictions and targets are written: the masks of box images stay unknown here, the evaluation compares with them.
+Only predictions and targets are written. The masks of box images stay unknown here; the evaluation compares with them.
 """
 
 import numpy as np
@@ -8,56 +8,62 @@ import torch
 from torch import Tensor
 
 from stages.arrays import Packed
-from stages.params import Row
-from stages.train.model import Predictor
-from stages.train.objectives import UNCERTAIN
+from stages.config import Row
+from stages.model.predictor import Predictor
 
 IMAGES = 16
-PIXELS = 1 << 15  # of all images together, so that large images cost no more than small ones
+MAX_PIXELS = 1 << 15  # of all images together, so that large images cost no more than small ones
 MOMENTS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1.0)  # shares of the steps
 
 
 def moments(steps: int) -> list[int]:
-    """The numbers of finished steps after which a trace is taken."""
+    """Return the numbers of finished steps at which the pixels are predicted."""
     return sorted({max(1, round(share * steps)) for share in MOMENTS})
 
 
 class Trace:
-    """Follows in-box pixels of up to 16 box images: those last to become pixel-perfect, so the same ones in all rows.
+    """In-box pixels of up to IMAGES box images, the last of `pp_order`, so the same ones in all rows.
 
-    A row trained without boxes has no pixels to follow.
+    Attributes:
+        images: (K,) int64, training indices; none where the row has no box images.
+        pixels: (P,) int64, indices into the flattened (K, H, W) of these images.
+        taken: By number of finished steps, the predictions by name, (P,) on the CPU.
     """
 
     def __init__(self, packed: Packed, row: Row, box: np.ndarray):
         split, known = packed.train, set(box.tolist())
-        self._row = row
         self.images = np.array([i for i in packed.pp_order[::-1] if int(i) in known][:IMAGES], np.int64)
         self._pictures = torch.from_numpy(np.array(split.images[self.images]))
         self._targets = torch.from_numpy(np.array(split.targets(row.task)[self.images]))
         self._boxes = torch.from_numpy(np.array(split.indices(row.task)[self.images]).astype(np.int64))
         inside = np.flatnonzero(self._boxes.numpy())
-        self.pixels = inside[:: max(1, -(-len(inside) // PIXELS))]
+        self.pixels = inside[:: max(1, -(-len(inside) // MAX_PIXELS))]
         self.taken: dict[int, dict[str, Tensor]] = {}
 
     def take(self, step: int, predictor: Predictor) -> None:
-        """Predict the followed pixels after `step` finished steps."""
+        """Predict the pixels after `step` finished steps; do nothing where the row has no box images."""
         if len(self.pixels) == 0:
             return
         prediction = predictor(self._pictures)
         maps = {"output": prediction.output.to(torch.uint8)}
-        if self._row.loss in UNCERTAIN:
-            maps["log_variance"] = predictor.doubt(prediction, self._targets).half()
-        if self._row.bootstraps:
-            flips = predictor.flips(prediction, self._targets, self._boxes)
+        if predictor.chosen.has_variance:
+            maps["log_variance"] = predictor.label_log_variance(prediction, self._targets).half()
+        if predictor.flipper is not None:
+            flips = predictor.label_flips(prediction, self._targets, self._boxes)
             maps["target"] = predictor.relabel(prediction, self._targets, flips).to(torch.uint8)
         chosen = torch.from_numpy(self.pixels)
         self.taken[step] = {name: value.cpu().flatten()[chosen].clone() for name, value in maps.items()}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The content of trace.npz.
+        """Return the content of trace.npz.
 
-        steps (M,), images (K,) training indices, pixels (P,) places in the flattened (K, H, W) of these images, and for
-        each of output, log_variance (of the label, see `Predictor.doubt`) and target (the bootstrapped one): (M, P).
+        Returns:
+            steps: (M,) int64, numbers of finished steps.
+            images: (K,) int64, training indices.
+            pixels: (P,) int64, indices into the flattened (K, H, W) of these images.
+            output: (M, P) uint8, the class.
+            log_variance: (M, P) fp16, of rows that have one, see `Predictor.label_log_variance`.
+            target: (M, P) uint8, the bootstrapped target, of bootstrapping rows.
         """
         steps = sorted(self.taken)
         names = self.taken[steps[0]] if steps else ()

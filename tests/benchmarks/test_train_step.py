@@ -10,8 +10,8 @@ from PIL import Image
 
 from benchmarks import public_recipe, sides, train_step
 from benchmarks.public_recipe import Pictures, PublicRecipe
-from stages.params import UserError
-from stages.train.erfnet import ERFNet
+from stages.errors import UserError
+from stages.model.erfnet import ERFNet
 
 
 @pytest.fixture
@@ -109,9 +109,10 @@ def test_every_side_is_timed_beside_the_public_recipe(tmp_path):
 
 def test_the_stable_recipe_is_timed_where_it_draws_boxes(tmp_path, monkeypatch):
     settings = train_step.settings_for((32, 16), 2, 0.25, "cpu", 8)
-    packed, clean = train_step.draw(settings, tmp_path), []
+    train_step.draw(settings, tmp_path)
+    clean: list[torch.Tensor] = []
     monkeypatch.setattr(train_step.Trainer, "advance", lambda _, images, labels: clean.append(labels.pixel_perfect))
-    step = train_step.ours(settings, "bootstrap-500-2280-stable", packed, torch.device("cpu"), "auto")
+    step = train_step.ours(settings, "bootstrap-500-2280-stable", tmp_path, torch.device("cpu"), "auto")
     for _ in range(8):
         step()
     assert not torch.cat(clean).all()

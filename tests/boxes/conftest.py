@@ -1,4 +1,4 @@
-"""Fixtures of the boxes room's tests."""
+"""What the tests of boxes share."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from painted import Folder
+
+from tests.boxes.painted import Folder
 
 
 @pytest.fixture

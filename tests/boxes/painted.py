@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from stages.boxes.pack import pack
-from stages.params import Boxes, BoxLabels
+from stages.config import Boxes, BoxLabels
 
 CAR, PERSON, VOID, ROAD = 26, 24, 3, 7
 PROFILE = Boxes(

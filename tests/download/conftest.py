@@ -1,4 +1,4 @@
-"""What the tests of this room share; fabricated.py makes their data."""
+"""What the tests of sources share; fabricated.py makes their data."""
 
 from pathlib import Path
 

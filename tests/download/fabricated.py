@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from stages.params import CamvidScenes, CityscapesScenes, SyntheticScenes
+from stages.config import CamvidScenes, CityscapesScenes, SyntheticScenes
 
 DIFFICULTY = {"clutter": 0.5, "camouflage": 0.3, "occlusion": 0.5, "variety": 1.0, "distance": 1.0, "wear": 0.5}
 

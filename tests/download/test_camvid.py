@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fabricated import CAMVID, make_camvid, snapshot
 
 from stages.download import camvid, download
-from stages.params import UserError
+from stages.errors import UserError
+from tests.download.fabricated import CAMVID, make_camvid, snapshot
 
 NO_NETWORK = {name: value for name, value in os.environ.items() if not name.startswith(("CAMVID", "DVC"))}
 

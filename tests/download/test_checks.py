@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from fabricated import CAMVID, CITYSCAPES, make_camvid, make_cityscapes, save
 
 from stages.download import download
-from stages.params import UserError
+from stages.errors import UserError
+from tests.download.fabricated import CAMVID, CITYSCAPES, make_camvid, make_cityscapes, save
 
 STEM = "gtFine/train/aachen/aachen_000000_000019_gtFine"
 

@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from fabricated import CITYSCAPES, make_cityscapes, snapshot
 
 from stages.download import cityscapes, download
-from stages.params import UserError
+from stages.errors import UserError
+from tests.download.fabricated import CITYSCAPES, make_cityscapes, snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,8 @@ def test_an_unusable_account_is_none(home, out, stored):
 
 def test_the_command_does_not_wait_at_a_prompt(tmp_path):
     root = Path(cityscapes.__file__).resolve().parents[2]
-    for name in ("params.yaml", "rows.yaml", "datasets.yaml"):
+    (tmp_path / "configs").mkdir()
+    for name in ("params.yaml", "configs/rows.yaml", "configs/datasets.yaml"):
         (tmp_path / name).write_text((root / name).read_text().replace("dataset: synthetic ", "dataset: cityscapes "))
     (tmp_path / "dvc.yaml").touch()
     environ = {name: value for name, value in os.environ.items() if name != "CITYSCAPES_DATASET"}

@@ -1,4 +1,4 @@
-"""A small packed data set whose pictures carry what a pretended network says of them."""
+"""A small packed dataset whose images carry the prediction of a pretended network."""
 
 from types import SimpleNamespace
 
@@ -7,16 +7,18 @@ import pytest
 import torch
 
 from stages import arrays
-from stages.params import Row
+from stages.config import Row
+from tests.train.tiny import hyperparameters
 
 HEIGHT, WIDTH = 32, 48
 COUNTS = {"train": 10, "val": 20}  # more than one batch of validation images
 
 
 class PretendedPredictor:
-    """Says what the picture's channels hold: red the class, green 100 (1 - W), blue the logit."""
+    """Predicts what the image's channels hold: red the class, green 100 (1 - W), blue the logit."""
 
     def __init__(self, row: Row, /, variance: bool = True, **run):
+        self.chosen = hyperparameters(row)
         self.run = {"row": "a-row", "seed": 0, "dataset": "synthetic", "task": row.task, "recipe": row.recipe} | run
         self._channels = 1 if row.task == "car" else 3
         self._variance = variance
@@ -27,10 +29,10 @@ class PretendedPredictor:
         maps = [x.float().unsqueeze(1).repeat(1, self._channels, 1, 1) for x in (logit, flip)]
         return SimpleNamespace(mean=maps[0], variance=maps[1] * 1e6 if self._variance else None, output=output)
 
-    def doubt(self, prediction, box_target):
+    def label_log_variance(self, prediction, box_target):
         return torch.log1p(prediction.variance[:, 0])
 
-    def flips(self, prediction, box_target, box_index):
+    def label_flips(self, prediction, box_target, box_index):
         assert torch.equal(box_target > 0, box_index > 0)
         return prediction.variance[:, 0] / 1e8 * (box_index > 0)
 
@@ -57,17 +59,17 @@ def draw(rng, height=HEIGHT, width=WIDTH):
 
 @pytest.fixture
 def make_packed(tmp_path):
-    """A function that writes and opens a packed folder; `say` is what the network will say: a function of the entry, or
-    a number of classes to choose from at random."""
+    """A function that writes and opens a packed folder; `output` is what the network predicts: a function of the entry,
+    or a number of classes to choose from at random."""
 
-    def make(say, path=tmp_path / "packed"):
+    def make(output, path=tmp_path / "packed"):
         rng = np.random.default_rng(0)
         arrays.create(path, COUNTS, (WIDTH, HEIGHT))
         for split, count in COUNTS.items():
             for i in range(count):
                 entry = draw(rng)
-                said = say(entry) if callable(say) else rng.integers(0, say, (HEIGHT, WIDTH))
-                channels = said, rng.integers(0, 101, (HEIGHT, WIDTH)), rng.integers(0, 9, (HEIGHT, WIDTH))
+                predicted = output(entry) if callable(output) else rng.integers(0, output, (HEIGHT, WIDTH))
+                channels = predicted, rng.integers(0, 101, (HEIGHT, WIDTH)), rng.integers(0, 9, (HEIGHT, WIDTH))
                 arrays.write(path, split, i, entry | {"images": np.stack(channels, -1).astype(np.uint8)})
         arrays.seal(path)
         split = {name: [f"{name}-{i}" for i in range(count)] for name, count in COUNTS.items()}

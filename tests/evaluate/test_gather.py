@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import params, paths
+from stages import config, paths
 
 PROJECT = Path(__file__).resolve().parents[2]
 HEADLINE_ROWS = {"bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280-stable", "ce-bootstrap-500-2280-stable"}
@@ -23,7 +23,7 @@ def project(tmp_path):
     text = re.sub("^seeds:.*$", "seeds: [0, 2]", (tmp_path / "params.yaml").read_text(), flags=re.MULTILINE)
     (tmp_path / "params.yaml").write_text(text)
     (tmp_path / "dvc.yaml").touch()
-    settings = params.load(tmp_path)
+    settings = config.load(tmp_path)
     for row in settings.order:
         for seed in (0, 1, 2):
             iou = {name: 10.0 * seed + c for c, name in enumerate(settings.rows[row].classes)}
@@ -53,7 +53,7 @@ def _gather(project):
     code = (
         "import sys; sys.argv = ['evaluate', '--gather']\n"
         "from stages import params; from stages.evaluate.__main__ import main\n"
-        "try: params.run(main)\n"
+        "try: config.run(main)\n"
         "finally: assert 'torch' not in sys.modules, 'gathering imported torch'"
     )
     return _run([sys.executable, "-c", code], project)
@@ -67,12 +67,12 @@ def _written(project):
 def test_seeds_are_merged_and_others_left_out_without_torch(project):
     done = _gather(project)
     assert (done.returncode, done.stderr) == (0, "")
-    order = params.load(project).order
+    order = config.load(project).order
     assert set(_written(project)) == {f"{row}.json" for row in order} | {"metrics.json"}
     result = json.loads(paths.result("ce-500", project).read_text())
     assert {key: result[key] for key in ("row", "dataset", "task", "recipe")} == {
         "row": "ce-500",
-        "dataset": params.load(project).params.dataset,
+        "dataset": config.load(project).params.dataset,
         "task": "car-person",
         "recipe": None,
     }

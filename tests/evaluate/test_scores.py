@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from stages.config import Row
 from stages.evaluate import scores
 from stages.evaluate.pictures import choose_pictures
 from stages.evaluate.scores import evaluate
-from stages.params import Row
 
 CPU = torch.device("cpu")
 BOOTSTRAP = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper")
@@ -19,7 +19,7 @@ BOXES = Row(task="car", loss="bce", pp=0, box=2780)
 
 @pytest.fixture
 def metrics_of(pretend):
-    return lambda packed, row: evaluate(pretend(row), packed, row, CPU)[0]
+    return lambda packed, row: evaluate(pretend(row), packed, CPU)[0]
 
 
 @pytest.mark.parametrize("row", [FULL, MIXED], ids=["binary", "multi-class"])
@@ -56,7 +56,7 @@ def _slow_rates(packed, row, is_found, only=None):
     return {
         "precision": 100 * counts[True, True] / found,
         "recall": 100 * counts[True, True] / wrong,
-        "share_true_foreground": 100 * counts[False, True] / (counts[False, True] + counts[False, False]),
+        "false_flip_rate": 100 * counts[False, True] / (counts[False, True] + counts[False, False]),
         "share_wrong": 100 * wrong / sum(counts.values()),
         "share_found": 100 * found / sum(counts.values()),
     }
@@ -66,7 +66,10 @@ def _slow_rates(packed, row, is_found, only=None):
 def test_flips_and_contradictions_against_a_slow_loop(make_packed, metrics_of, row):
     packed = make_packed(len(row.classes))
     metrics = metrics_of(packed, row)
-    ways = {"flips": lambda target, said, flip, _: flip > 50, "contradictions": lambda target, said, *_: said != target}
+    ways = {
+        "label_flips": lambda target, said, flip, _: flip > 50,
+        "contradictions": lambda target, said, *_: said != target,
+    }
     for key, is_found in ways.items():
         classes = metrics[key].pop("classes")
         assert metrics[key] == pytest.approx(_slow_rates(packed, row, is_found))
@@ -76,9 +79,9 @@ def test_flips_and_contradictions_against_a_slow_loop(make_packed, metrics_of, r
 
 def test_rows_without_boxes_or_without_bootstrapping_have_no_rates(make_packed, metrics_of):
     packed = make_packed(2)
-    assert metrics_of(packed, FULL)["flips"] is None
+    assert metrics_of(packed, FULL)["label_flips"] is None
     assert metrics_of(packed, FULL)["contradictions"] is None
-    assert metrics_of(packed, MIXED)["flips"] is None
+    assert metrics_of(packed, MIXED)["label_flips"] is None
     assert metrics_of(packed, MIXED)["contradictions"]["share_wrong"] > 10
     assert metrics_of(packed, BOXES)["contradictions"]["share_wrong"] > 10
 
@@ -125,12 +128,12 @@ def test_the_size_of_batches_changes_nothing(make_packed, metrics_of, monkeypatc
 
 def test_pictures_are_those_of_the_chosen_images(make_packed, pretend):
     packed = make_packed(3)
-    _, pictures = evaluate(pretend(CE_BOOTSTRAP), packed, CE_BOOTSTRAP, CPU)
+    _, pictures = evaluate(pretend(CE_BOOTSTRAP), packed, CPU)
     images = packed.val.images[choose_pictures(packed.val.masks)]
     assert pictures["indices"].tolist() == choose_pictures(packed.val.masks).tolist()
     assert pictures["output"].dtype == np.uint8 and np.array_equal(pictures["output"], images[..., 0])
     assert pictures["mean"].dtype == np.float16 and pictures["mean"].shape == (6, 3, 32, 48)
     assert np.array_equal(pictures["mean"][:, 0], images[..., 2])
     assert pictures["variance"].max() == np.finfo(np.float16).max  # 1e8 does not fit and stays finite
-    _, pictures = evaluate(pretend(MIXED, variance=False), packed, MIXED, CPU)
+    _, pictures = evaluate(pretend(MIXED, variance=False), packed, CPU)
     assert set(pictures) == {"indices", "mean", "output"}

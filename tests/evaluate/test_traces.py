@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stages.arrays import Split
+from stages.config import Row
 from stages.evaluate.traces import trace_metrics
-from stages.params import Row
 
 BOOTSTRAP = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper")
 MULTI_CLASS = Row(task="car-person", loss="ce_bootstrap", pp=500, box=2280, recipe="paper")

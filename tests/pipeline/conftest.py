@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import FEW_ROWS, TWO_ROWS, Clone, copy_project, keep_rows, use_stubs
+
+from tests.pipeline.clones import FEW_ROWS, TWO_ROWS, Clone, copy_project, keep_rows, use_stubs
 
 
 @pytest.fixture(scope="session")

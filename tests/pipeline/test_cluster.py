@@ -5,7 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from clones import ENVIRONMENT, TWO_ROWS, Clone, ran
+
+from stages.config import load, stage_name
+from tests.pipeline.clones import ENVIRONMENT, TWO_ROWS, Clone, ran
+
+pytestmark = pytest.mark.dvc
 
 SCRIPT = "cluster/rows.sbatch"
 
@@ -36,7 +40,7 @@ def test_two_jobs_share_the_rows_and_the_last_step_trains_nothing(project, tmp_p
     for index, row in enumerate(TWO_ROWS):
         done = job(project, index)
         assert done.returncode == 0, done.stderr
-        assert f"evaluate@{row}-0" in done.stdout
+        assert stage_name("evaluate", row, load().rows[row], 0) in done.stdout
         assert not (project.path / ".clones" / str(index)).exists()
     stages = last_step(project, tmp_path / "elsewhere")
     assert "gather" in stages
@@ -54,7 +58,7 @@ def test_jobs_that_share_a_cache_pack_the_data_once(project, tmp_path):
     project.dvc("repro", "boxes")
     done = job(project, 0)
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == {f"train-one-pool@{TWO_ROWS[0]}-0", f"evaluate@{TWO_ROWS[0]}-0"}
+    assert ran(done.stdout) == {f"train-one-pool@{TWO_ROWS[0]}-0", f"evaluate-one-pool@{TWO_ROWS[0]}-0"}
 
 
 @pytest.mark.slow

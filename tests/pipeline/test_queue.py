@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clones import TWO_ROWS, ran
 
-from stages import params, queue
-from stages.params import UserError
+from stages import config
+from stages.config import load, stage_name
+from stages.errors import UserError
 from stages.reproduce import reproduce, train_in_queue
+from stages.studies import queue
+from tests.pipeline.clones import TWO_ROWS, ran
 
 
 @pytest.fixture
@@ -22,16 +24,16 @@ def quick(monkeypatch):
 def test_the_pipeline_trains_nothing_after_the_queue_and_a_second_queue_has_nothing_to_do(small, quick, capsys):
     assert reproduce(small.path, "boxes") == 0
     with contextlib.chdir(small.path):
-        train_in_queue(small.path, params.load(small.path), 2)
+        train_in_queue(small.path, config.load(small.path), 2)
     assert {line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "to go" in line} == {
-        f"evaluate@{row}-0" for row in TWO_ROWS
+        stage_name("evaluate", row, load().rows[row], 0) for row in TWO_ROWS
     }
     assert small.dvc("exp", "list", "--name-only").stdout == ""
     output = small.dvc("repro", "gather").stdout
     assert not any(stage.startswith(("train", "evaluate")) for stage in ran(output))
     for row in TWO_ROWS:
         assert (small.path / "runs" / row / "seed-0" / "record.json").is_file()
-    train_in_queue(small.path, params.load(small.path), 2)
+    train_in_queue(small.path, config.load(small.path), 2)
     assert capsys.readouterr().out == ""
 
 
@@ -43,19 +45,19 @@ def test_a_training_that_fails_is_named_and_the_others_end(small, quick):
     small.commit()
     assert reproduce(small.path, "boxes") == 0
     with pytest.raises(UserError, match=r"bce-500-0 failed: `dvc queue logs rows-\w+-bce-500-0` says why"):
-        train_in_queue(small.path, params.load(small.path), 2)
-    assert not ran(small.dvc("repro", "evaluate@bootstrap-500-2280-0").stdout)
+        train_in_queue(small.path, config.load(small.path), 2)
+    assert not ran(small.dvc("repro", "evaluate-bootstrap@bootstrap-500-2280-0").stdout)
 
 
 @pytest.mark.parametrize("jobs", [0, -1])
 def test_a_number_of_trainings_that_is_none_is_refused(jobs):
     with pytest.raises(UserError, match=rf"^--jobs {jobs}: allowed: a whole number from 1$"):
-        queue.check(params.load(), jobs)
+        queue.check(config.load(), jobs)
 
 
 @pytest.mark.parametrize("changed", [{"processes": 2}, {"device": "cuda:1"}])
 def test_several_trainings_at_a_time_leave_the_devices_to_the_queue(changed):
-    settings = params.load()
+    settings = config.load()
     settings = replace(settings, params=settings.params.model_copy(update=changed))
     queue.check(settings, 1)
     with pytest.raises(
@@ -64,34 +66,29 @@ def test_several_trainings_at_a_time_leave_the_devices_to_the_queue(changed):
         queue.check(settings, 2)
 
 
-STATUS = """\
-Task     Name                        Created    Status
-4f8bcca  rows-12345678-bce-500-0     02:18 PM   Running
-929db8b  rows-12345678-bce-2780-0    02:18 PM   Queued
-9e41419  finals-camvid-bce-500-0     02:18 PM   Failed
-61d00be                              02:18 PM   Success
-
-Worker status: 1 active, 2 idle
-"""
+STATES = {
+    "rows-12345678-bce-500-0": "Running",
+    "rows-12345678-bce-2780-0": "Queued",
+    "reference-camvid-bce-500-0": "Failed",
+}
 
 
-def test_the_queues_state_is_read_by_name(monkeypatch):
-    monkeypatch.setattr(queue, "ask", lambda *_: STATUS)
-    states, workers = queue.look(Path())
-    assert states["rows-12345678-bce-500-0"] == "Running"
-    assert states["rows-12345678-bce-2780-0"] == "Queued"
-    assert states["finals-camvid-bce-500-0"] == "Failed"
-    assert workers == 3
+@pytest.mark.dvc
+def test_the_queues_state_is_read_by_name(small):
+    assert queue.look(small.path) == ({}, 0)
+    small.dvc("exp", "run", "--queue", "--name", "one", "validate")
+    assert queue.look(small.path) == ({"one": "Queued"}, 0)
 
 
 def test_tasks_of_another_state_leave_the_queue_unless_they_run(monkeypatch):
     asked = []
-    monkeypatch.setattr(queue, "ask", lambda _, *words: asked.append(words) or STATUS)
+    monkeypatch.setattr(queue, "look", lambda _: (STATES, 1))
+    monkeypatch.setattr(queue, "ask", lambda _, *words: asked.append(words))
     queue.forget(Path(), "rows-", ["rows-99999999-bce-500-0"])
-    assert asked[1:] == [("queue", "remove", "rows-12345678-bce-2780-0")]
+    assert asked == [("queue", "remove", "rows-12345678-bce-2780-0")]
     asked.clear()
     queue.forget(Path(), "rows-", ["rows-12345678-bce-2780-0"])
-    assert asked == [("queue", "status")]
+    assert asked == []
 
 
 def test_a_fingerprint_follows_every_file_and_text(tmp_path):
@@ -107,12 +104,13 @@ def test_a_fingerprint_follows_every_file_and_text(tmp_path):
 
 def test_workers_that_vanish_are_told_in_one_line(monkeypatch):
     asked = []
-    monkeypatch.setattr(queue, "ask", lambda *words: asked.append(words[1:]) or "Worker status: 0 active, 0 idle\n")
+    monkeypatch.setattr(queue, "look", lambda _: ({}, 0))
+    monkeypatch.setattr(queue, "ask", lambda *words: asked.append(words[1:]))
     monkeypatch.setattr(queue, "_start_workers", lambda *_: None)
     monkeypatch.setattr(queue.time, "sleep", lambda _: None)
     with pytest.raises(UserError, match=r"^dvc's workers are gone, 1 runs to go: "):
-        queue.work(Path(), [queue.Task("a", "evaluate@a-0", ("tau=1.0",))], 2, lambda *_: None)
-    assert ("exp", "run", "--queue", "--name", "a", "--set-param", "tau=1.0", "evaluate@a-0") in asked
+        queue.work(Path(), [queue.Task("a", "boxes", ("tau=1.0",))], 2, lambda *_: None)
+    assert ("exp", "run", "--queue", "--name", "a", "--set-param", "tau=1.0", "boxes") in asked
 
 
 @pytest.mark.parametrize(

@@ -12,42 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.params import load
+from stages.config import load
 from stages.paths import ROOT, result, results
-from stages.reproduce import reproduce, table, told
-
-
-def test_each_stage_is_told_with_its_number_and_unchanged_ones_in_one_line() -> None:
-    output = """\
-Stage 'validate' didn't change, skipping
-Stage 'download' didn't change, skipping
-Running stage 'boxes':
-> python -m stages.boxes
-packed 12 images
-Updating lock file 'dvc.lock'
-
-Stage 'figure1' didn't change, skipping
-Stage 'tables' is cached - skipping run, checking out outputs
-Running stage 'report':
-> python -m stages.report index
-
-To track the changes with git, run:
-
-\tgit add dvc.lock
-
-To enable auto staging, run:
-
-\tdvc config core.autostage true
-Use `dvc push` to send your updates to remote storage.
-"""
-    assert list(told(output.splitlines(keepends=True), 7)) == [
-        "[1-2/7] unchanged",
-        "[3/7] boxes",
-        "packed 12 images",
-        "[4/7] unchanged",
-        "[5/7] tables: taken from dvc's cache",
-        "[6/7] report",
-    ]
+from stages.reproduce import reproduce, table
 
 
 def project(root: Path, command: str) -> Path:
@@ -58,6 +25,7 @@ def project(root: Path, command: str) -> Path:
     return root
 
 
+@pytest.mark.dvc
 def test_the_stage_runs_with_this_interpreter_and_a_second_run_does_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,13 +34,14 @@ def test_the_stage_runs_with_this_interpreter_and_a_second_run_does_nothing(
     )
     assert reproduce(root) == 0
     out, err = capfd.readouterr()
-    assert out == "[1/1] only\n"
+    assert "Running stage 'only'" in out
     assert "bar" in err
     assert (root / "out.txt").read_text() == sys.prefix
     assert reproduce(root) == 0
-    assert capfd.readouterr().out == "[1/1] unchanged\n"
+    assert "Running stage" not in capfd.readouterr().out
 
 
+@pytest.mark.dvc
 def test_a_failing_stage_is_dvcs_exit_status(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert reproduce(project(tmp_path, "python -c 1/0")) != 0
     assert "failed to reproduce 'only'" in capfd.readouterr().err
@@ -83,13 +52,14 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.dvc
 def test_ctrl_c_ends_the_stage_and_says_that_it_can_go_on(tmp_path: Path) -> None:
     code = "import sys, pathlib, stages.reproduce as r; sys.exit(r.reproduce(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(project(tmp_path, "sleep 600"))]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=heed_ctrl_c, **pipes) as process:
         try:
-            assert process.stdout.readline() == "[1/1] only\n"
+            assert process.stdout.readline() == "Running stage 'only':\n"
             time.sleep(0.5)  # dvc has said that the stage runs a moment before it starts it
             os.killpg(process.pid, signal.SIGINT)  # what a terminal does: dvc and the stage get it as well
             _, err = process.communicate(timeout=60)
@@ -101,6 +71,7 @@ def test_ctrl_c_ends_the_stage_and_says_that_it_can_go_on(tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
+@pytest.mark.dvc
 def test_a_broken_pipeline_file_is_dvcs_exit_status(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = project(tmp_path, "true")
     (root / "dvc.yaml").write_text("stages: 1\n")
@@ -109,7 +80,7 @@ def test_a_broken_pipeline_file_is_dvcs_exit_status(tmp_path: Path, capfd: pytes
 
 
 def test_the_table_has_every_row_beside_the_papers_number(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "paper.yaml", tmp_path)
+    shutil.copytree(ROOT / "paper", tmp_path / "paper")
     settings = load(ROOT)
     results(tmp_path).mkdir()
     for name, row in settings.rows.items():
@@ -120,7 +91,7 @@ def test_the_table_has_every_row_beside_the_papers_number(tmp_path: Path) -> Non
     assert "IoU in percent" in title
     assert head.split()[:2] == ["row", f"{settings.params.dataset},"]
     cells = {line.split()[0]: line.split()[1:] for line in lines}
-    assert list(cells) == settings.order
+    assert list(cells) == list(settings.rows)
     assert cells["bce-2780"] == ["61.25", "86.90"]
     assert cells["bootstrap-500-2280-stable"] == ["61.25", "85.45"]
     assert cells["ce-500"] == ["52.50", "73.36"]

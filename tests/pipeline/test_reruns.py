@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
-from clones import FEW_ROWS, Clone, ran
+from ruamel.yaml import YAML
 
-from stages.params import load
+from stages.config import load, stage_name
 from stages.paths import ROOT
+from tests.pipeline.clones import FEW_ROWS, Clone, ran
+
+pytestmark = pytest.mark.dvc
 
 SETTINGS = load(ROOT)
-ROWS = SETTINGS.order
+ROWS = list(SETTINGS.rows)
 SEED = SETTINGS.params.seeds[0]
 FIGURE_ROWS = {
     "figure2": ["regression-0-2780"],
@@ -17,19 +20,18 @@ FIGURE_ROWS = {
     "figure5": ["bootstrap-500-2280", "bootstrap-500-2280-stable"],
     "figure6": ["ce-bootstrap-500-2280", "ce-bootstrap-500-2280-stable"],
 }
-NEVER_ASKED = {
-    "validate"
-}  # reads the user's files as a whole: re-runs at every change of them, and invalidates nothing
+NEVER_ASKED = {"validate"}  # reads the user's files as a whole: re-runs at every change, and invalidates nothing
+UPSTREAM = {"validate", "code"}
 
 
 def training(row: str, seed: int = SEED) -> str:
     """The DVC stage that trains a row."""
-    return f"train-{SETTINGS.rows[row].trains.replace('_', '-')}@{row}-{seed}"
+    return stage_name("train", row, SETTINGS.rows[row], seed)
 
 
 def evaluation(row: str, seed: int = SEED) -> str:
     """The DVC stage that evaluates a row."""
-    return f"evaluate@{row}-{seed}"
+    return stage_name("evaluate", row, SETTINGS.rows[row], seed)
 
 
 def consequences(rows: list[str]) -> set[str]:
@@ -77,20 +79,21 @@ def test_a_row_reads_what_its_loss_needs(lock: dict[str, Any], row: str) -> None
     spec = SETTINGS.rows[row]
     expected = {"dataset", "batch_size", "steps", "learning_rate"}
     expected |= {"pp_chance", "sampler"} if spec.pp and spec.box else set()
-    expected |= {"bootstrap": {"tau", "temperature"}, "ce_bootstrap": {"tau", "samples"}}.get(spec.loss, set())
+    expected |= {"bootstrap": {"tau", "temperature"}, "ce_bootstrap": {"tau", "mc_samples"}}.get(spec.loss, set())
     assert set(lock[training(row)]["params"]["params.yaml"]) == expected
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_rows_entry_retrains_that_row_alone(lock: dict[str, Any], row: str) -> None:
-    assert readers(lock, "rows.yaml", f"rows.{row}") == {training(row), evaluation(row), "tables", "report"}
-    assert reruns(lock, "rows.yaml", f"rows.{row}") == consequences([row])
+    key = f"rows.{SETTINGS.rows[row].group}.{row}"
+    assert readers(lock, "configs/rows.yaml", key) == {training(row), "gather", "tables", "report"}
+    assert reruns(lock, "configs/rows.yaml", key) == consequences([row]) | {"collapse"}
 
 
 PARAMS = {
     "tau": ([row for row in ROWS if SETTINGS.rows[row].bootstraps], {"figure4", "report"}),
     "temperature": ([row for row in ROWS if SETTINGS.rows[row].loss == "bootstrap"], {"figure4", "report"}),
-    "samples": ([row for row in ROWS if SETTINGS.rows[row].loss == "ce_bootstrap"], {"report"}),
+    "mc_samples": ([row for row in ROWS if SETTINGS.rows[row].loss == "ce_bootstrap"], {"report"}),
     "pp_chance": ([row for row in ROWS if SETTINGS.rows[row].mixes], {"report"}),
     "sampler": ([row for row in ROWS if SETTINGS.rows[row].mixes], {"report"}),
     "batch_size": (ROWS, {"report"}),
@@ -110,22 +113,17 @@ def test_a_param_retrains_the_rows_that_read_it(lock: dict[str, Any], key: str) 
 
 @pytest.mark.parametrize("key", ["dataset", "data_seed"])
 def test_other_data_re_runs_all_but_what_needs_no_data(lock: dict[str, Any], key: str) -> None:
-    spared = NEVER_ASKED | {"figure1", "figure4"} | ({"download"} if key == "data_seed" else set())
+    spared = UPSTREAM | {"figure1", "figure4"} | ({"download"} if key == "data_seed" else set())
     assert reruns(lock, "params.yaml", key) == set(lock) - spared
 
 
 def test_a_profiles_sections_re_run_what_reads_them(lock: dict[str, Any]) -> None:
-    free = NEVER_ASKED | {"figure1", "figure4"}
-    assert reruns(lock, "datasets.yaml", "profiles.synthetic.scenes") == set(lock) - free
-    assert reruns(lock, "datasets.yaml", "profiles.synthetic.boxes") == set(lock) - free - {"download"}
-    assert reruns(lock, "datasets.yaml", "profiles.synthetic.train") == set(lock) - free - {"download", "boxes"}
+    free = UPSTREAM | {"figure1", "figure4"}
+    assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.scenes") == set(lock) - free
+    assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.boxes") == set(lock) - free - {"download"}
+    assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.train") == set(lock) - free - {"download", "boxes"}
     for other in ("camvid", "cityscapes"):
-        assert not readers(lock, "datasets.yaml", f"profiles.{other}")
-
-
-def test_the_order_of_the_report_retrains_nothing(lock: dict[str, Any]) -> None:
-    assert reruns(lock, "rows.yaml", "order") == {"gather", "collapse", "tables", "report"}
-    assert not readers(lock, "rows.yaml", "trains")
+        assert not readers(lock, "configs/datasets.yaml", f"profiles.{other}")
 
 
 def test_validate_comes_before_everything(lock: dict[str, Any]) -> None:
@@ -154,17 +152,70 @@ def test_device_re_runs_nothing(clone: Clone) -> None:
 
 
 def test_a_row_and_a_profile_as_dvc_sees_them(clone: Clone) -> None:
-    clone.edit("rows.yaml", "rows.bce-500.pp", 400)
-    assert clone.changed() == NEVER_ASKED | {training("bce-500"), evaluation("bce-500"), "tables", "report"}
-    clone.edit("datasets.yaml", "profiles.camvid.train.steps", 1)
-    assert clone.changed() == NEVER_ASKED | {training("bce-500"), evaluation("bce-500"), "tables", "report"}
-    clone.edit("datasets.yaml", "profiles.synthetic.train.steps", 1)
-    assert clone.changed() == NEVER_ASKED | {*map(training, FEW_ROWS), evaluation("bce-500"), "tables", "report"}
+    readers_of_rows = {"gather", "tables", "report"}
+    clone.edit("configs/rows.yaml", "rows.one_pool.bce-500.pp", 400)
+    assert clone.changed() == NEVER_ASKED | {training("bce-500")} | readers_of_rows
+    clone.edit("configs/datasets.yaml", "profiles.camvid.train.steps", 1)
+    assert clone.changed() == NEVER_ASKED | {training("bce-500")} | readers_of_rows
+    clone.edit("configs/datasets.yaml", "profiles.synthetic.train.steps", 1)
+    assert clone.changed() == NEVER_ASKED | {*map(training, FEW_ROWS)} | readers_of_rows
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("configs/rows.yaml:rows.mixed.bce-500-2280.pp=400", "pp", 400),
+        ("configs/rows.yaml:++rows.mixed.bce-500-2280.overrides.warmup_share=0.3", "overrides", {"warmup_share": 0.3}),
+    ],
+)
+def test_an_experiment_may_change_a_rows_entry(clone: Clone, override: str, key: str, value: Any) -> None:
+    done = clone.dvc("exp", "run", "--set-param", override)
+    entry = YAML(typ="safe").load(clone.path / "configs" / "rows.yaml")["rows"]["mixed"]["bce-500-2280"]
+    assert entry[key] == value
+    trained = {stage for stage in ran(done.stdout) if stage.startswith(("train", "evaluate"))}
+    assert trained == {training("bce-500-2280"), evaluation("bce-500-2280")}
+
+
+# ---- code ------------------------------------------------------------------------------------------------------------
+
+
+def test_words_in_the_code_run_nothing_but_its_hash(clone: Clone) -> None:
+    for file in ("config.py", "train/loop.py", "model/losses.py", "figures/style.py", "report/index.py"):
+        source = clone.path / "stages" / file
+        source.write_text(
+            f"# A comment, and another first line of the docstring\n{source.read_text()}".replace('"""', '"""New. ', 1)
+        )
+    assert ran(clone.dvc("repro").stdout) == {"code", "validate"}
+
+
+@pytest.mark.parametrize(
+    ("file", "runs", "spares"),
+    [
+        (
+            "model/losses.py",
+            ("train", "evaluate", "figure1", "figure4", "collapse"),
+            ("download", "boxes", "figure2", "gather"),
+        ),
+        ("evaluate/rectangles.py", ("evaluate",), ("train", "figure", "boxes", "gather", "tables", "report")),
+        ("figures/overview.py", ("tables",), ("train", "evaluate", "figure", "collapse", "gather", "report")),
+        ("report/index.py", ("report",), ("train", "evaluate", "figure", "collapse", "tables", "gather")),
+        ("synthetic/vehicles.py", ("download",), ("train", "boxes", "evaluate", "figure")),
+    ],
+)
+def test_a_statement_runs_what_imports_it(
+    clone: Clone, file: str, runs: tuple[str, ...], spares: tuple[str, ...]
+) -> None:
+    source = clone.path / "stages" / file
+    source.write_text(source.read_text() + "\nADDED = 1\n")
+    clone.dvc("repro", "code")
+    changed = clone.changed()
+    assert all(any(stage.startswith(name) for stage in changed) for name in runs), changed
+    assert not [stage for stage in changed if stage.startswith(spares)]
 
 
 def test_another_dataset_keeps_what_needs_no_data(clone: Clone) -> None:
     clone.edit("params.yaml", "dataset", "camvid")
-    assert clone.changed() == set(clone.lock()) - {"figure1", "figure4"}
+    assert clone.changed() == set(clone.lock()) - {"code", "figure1", "figure4"}
 
 
 def test_a_new_seed_trains_itself_alone_and_an_old_one_may_go(clone: Clone) -> None:

@@ -17,15 +17,18 @@ def imported(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", [*LIGHT, "stages.report.__main__", "stages.reproduce"])
+@pytest.mark.parametrize("module", [*LIGHT, "stages.report.notebooks", "stages.reproduce", "stages.studies.__main__"])
 def test_what_computes_nothing_with_tensors_imports_no_torch(module):
     assert "torch" not in imported(f"import {module}")
 
 
-@pytest.mark.parametrize("module", [*LIGHT, "stages.report.__main__", "stages.reproduce", "stages.train.__main__"])
+@pytest.mark.parametrize(
+    "module",
+    [*LIGHT, "stages.report.notebooks", "stages.reproduce", "stages.train.__main__", "stages.studies.__main__"],
+)
 def test_what_draws_nothing_imports_neither_matplotlib_nor_pandas(module):
     assert not imported(f"import {module}") & {"matplotlib", "pandas", "seaborn"}
 
 
 def test_reading_a_notebook_compiles_no_grammars():
-    assert "lark" not in imported("import stages.report.runner, nbformat")
+    assert "lark" not in imported("import stages.report.notebooks, nbformat")

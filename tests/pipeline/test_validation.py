@@ -1,7 +1,10 @@
 """A mistake in what the user turns is told in one line, and nothing runs."""
 
 import pytest
-from clones import Clone, ran
+
+from tests.pipeline.clones import Clone, ran
+
+pytestmark = pytest.mark.dvc
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import miniature
 import nbformat
 import pytest
 from nbformat import v4
 
-from stages.params import UserError
-from stages.report import runner
-from stages.report.__main__ import NOTEBOOKS, READS, report_notebook
+from stages.errors import UserError
+from stages.report import notebooks
+from stages.report.notebooks import READS, report_notebook
+from tests import miniature
 
 SOURCES = sorted((miniature.REPOSITORY / "notebooks").glob("*.ipynb"))
 
@@ -26,7 +26,7 @@ def write(root: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
 
 
 def test_there_is_a_notebook_for_each_report():
-    assert {path.stem for path in SOURCES} == set(NOTEBOOKS)
+    assert {path.stem for path in SOURCES} == set(READS)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -62,13 +62,13 @@ def test_the_kernel_is_this_interpreter_and_knows_the_parameters(tmp_path: Path,
     (foreign / "kernel.json").write_text(json.dumps(kernel))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     code = "import os, sys\nimport stages\nprint(sys.executable, os.getcwd(), x)"
-    notebook = runner.execute(write(tmp_path, "x = 1", code, tags=("parameters",)), tmp_path, {"x": 2})
+    notebook = notebooks.execute(write(tmp_path, "x = 1", code, tags=("parameters",)), tmp_path, {"x": 2})
     assert notebook.cells[-1].outputs[0].text == f"{sys.executable} {tmp_path} 2\n"
 
 
 def test_what_changes_between_runs_is_taken_out(tmp_path: Path):
     path = write(tmp_path, "1 + 1")
-    first, second = (nbformat.writes(runner.execute(path, tmp_path, {"a": 1})) for _ in range(2))
+    first, second = (nbformat.writes(notebooks.execute(path, tmp_path, {"a": 1})) for _ in range(2))
     assert first == second
     assert "papermill" not in first
     assert sys.version.split()[0] not in first
@@ -77,12 +77,12 @@ def test_what_changes_between_runs_is_taken_out(tmp_path: Path):
 def test_a_failing_cell_is_one_line_with_notebook_cell_and_error(tmp_path: Path):
     path = write(tmp_path, "x = 1", "1 / 0")
     with pytest.raises(UserError, match=r"^notebooks/small\.ipynb, cell 2: ZeroDivisionError: division by zero$"):
-        runner.execute(path, tmp_path, {"y": 1})
+        notebooks.execute(path, tmp_path, {"y": 1})
 
 
 def test_no_notebook_is_one_line(tmp_path: Path):
     with pytest.raises(UserError, match=r"^notebooks/figure9\.ipynb: no such notebook"):
-        runner.execute(tmp_path / "notebooks" / "figure9.ipynb", tmp_path, {})
+        notebooks.execute(tmp_path / "notebooks" / "figure9.ipynb", tmp_path, {})
 
 
 def reports_twice(project: Path, name: str) -> dict[str, bytes]:
@@ -103,8 +103,8 @@ def test_a_figures_report_is_the_same_bytes_again(project: Path):
     files = reports_twice(project, "figure2")
     assert set(files) == {"figure2.ipynb", "figure2.html", "figure2.png"}
     page = files["figure2.html"].decode()
-    assert "<h1>Figure 2: Trained on boxes alone · drawn street scenes (synthetic)</h1>" in page
-    assert 'alt="4 validation pictures on drawn street scenes' in page
+    assert "<h1>Figure 2: Trained on boxes alone · synthetic street scenes</h1>" in page
+    assert 'alt="4 validation pictures on synthetic street scenes' in page
 
 
 def test_the_tables_report_is_the_same_bytes_again(project: Path):
@@ -130,7 +130,7 @@ def test_the_collapse_is_the_same_bytes_again_and_shows_five_pictures(project: P
 
 def test_a_missing_input_ends_the_command_with_one_line(project: Path):
     (project / "results" / "ce-500.json").unlink()
-    command = [sys.executable, "-m", "stages.report", "index"]
+    command = [sys.executable, "-m", "stages.report"]
     env = {"PYTHONPATH": str(miniature.REPOSITORY)}
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from stages import arrays
-from stages.params import Row
+from stages.config import Row
+from stages.train import batches
 from stages.train.batches import Batches, fill_rate, label_shares, plan
 
 PP, BOX = np.arange(5), np.arange(5, 24)
@@ -42,13 +43,13 @@ def test_each_pool_is_gone_through_before_it_repeats():
 def test_one_pool_rows_draw_from_it_alone_and_a_warm_up_draws_pixel_perfect_images_alone():
     assert plan(PP, BOX[:0], steps=10, batch_size=8, seed=0).pixel_perfect.all()
     assert not plan(PP[:0], BOX, steps=10, batch_size=8, seed=0).pixel_perfect.any()
-    drawn = plan(PP, BOX, steps=100, batch_size=8, seed=0, pp_only=0.3)
+    drawn = plan(PP, BOX, steps=100, batch_size=8, seed=0, warmup_share=0.3)
     assert drawn.pixel_perfect[:30].all()
     assert not drawn.pixel_perfect[30:].all(axis=1).all()
 
 
 def test_the_plan_depends_on_the_seed_alone():
-    first, again, other = (plan(PP, BOX, steps=20, batch_size=8, seed=s, flip=0.5) for s in (0, 0, 1))
+    first, again, other = (plan(PP, BOX, steps=20, batch_size=8, seed=s, horizontal_flip=0.5) for s in (0, 0, 1))
     assert (first.image == again.image).all()
     assert (first.mirrored == again.mirrored).all()
     assert (first.image != other.image).any()
@@ -56,7 +57,7 @@ def test_the_plan_depends_on_the_seed_alone():
 
 
 def test_a_batch_brings_masks_of_pixel_perfect_draws_and_box_targets_of_the_others(packed):
-    drawn = plan(PP, BOX, steps=20, batch_size=8, seed=0, flip=0.5)
+    drawn = plan(PP, BOX, steps=20, batch_size=8, seed=0, horizontal_flip=0.5)
     batches = Batches(packed, MIXED, PP, drawn, torch.device("cpu"))
     split = packed.train
     for step in range(20):
@@ -69,6 +70,40 @@ def test_a_batch_brings_masks_of_pixel_perfect_draws_and_box_targets_of_the_othe
             assert (images[k].numpy() == turn(split.images[i])).all()
             assert (labels.target[k].numpy() == turn(mask if pp else split.targets("car")[i])).all()
             assert (labels.box[k].numpy() == (0 if pp else turn(split.indices("car")[i]))).all()
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_batch_is_what_a_loop_over_its_draws_makes(settings, packed, copied, monkeypatch):
+    """The gathers of `Batches` against one image at a time, from arrays put on the device and from memory maps."""
+    monkeypatch.setattr(batches, "_fits", lambda *_: copied)
+    row = settings.rows["ce-500-2280"]
+    pp, box = arrays.pools(packed, row)
+    drawn = plan(pp, box, steps=5, batch_size=6, seed=1, horizontal_flip=0.5, pp_chance=0.5)
+    made, split = Batches(packed, row, pp, drawn, torch.device("cpu")), packed.train
+    assert len(made) == 5
+    for step in range(5):
+        images, labels = made[step]
+        for place, (index, clean, mirrored) in enumerate(
+            zip(drawn.image[step], drawn.pixel_perfect[step], drawn.mirrored[step], strict=True)
+        ):
+            target = split.masks[index] if clean else split.targets("car-person")[index]
+            number = np.zeros_like(target) if clean else split.indices("car-person")[index]
+            way = slice(None, None, -1 if mirrored else 1)
+            np.testing.assert_array_equal(images[place], split.images[index][:, way])
+            np.testing.assert_array_equal(labels.target[place], target[:, way])
+            np.testing.assert_array_equal(labels.box[place], number[:, way])
+
+
+def test_processes_take_every_draw_of_a_batch_once(packed):
+    drawn = plan(PP, BOX, steps=12, batch_size=4, seed=0, pp_chance=0.25, horizontal_flip=0.5)
+    whole, parts = Batches(packed, MIXED, PP, drawn, torch.device("cpu")), []
+    for rank in range(3):
+        parts.append(Batches(packed, MIXED, PP, drawn.of_rank(rank, 3), torch.device("cpu"))[3])
+    assert [len(images) for images, _ in parts] == [2, 1, 1]
+    images, labels = whole[3]
+    for key, of_whole in (("image", images), ("target", labels.target), ("box", labels.box)):
+        of_parts = [x[0] if key == "image" else getattr(x[1], key) for x in parts]
+        assert sorted(i.sum().item() for part in of_parts for i in part) == sorted(i.sum().item() for i in of_whole)
 
 
 def test_a_quantile_of_the_fill_rate_is_of_boxes(packed):

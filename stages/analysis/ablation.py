@@ -1,0 +1,81 @@
+"""What each remedy does: the committed trainings of studies/ablation.yaml, judged on held-out training images."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from stages.analysis.paper import Collapse, load_claims
+from stages.analysis.results import collapsed, committed_run
+from stages.analysis.statistics import Measured
+from stages.errors import UserError
+from stages.paths import ROOT
+from stages.yaml_files import read_yaml
+
+FULL, BASELINES = "full", ("full", "masks", "mixed")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The trainings of one entry of studies/ablation.yaml on one dataset.
+
+    Attributes:
+        name: The entry's. place: its place in the file. iou: car IoU in percent, over seeds.
+        full: Car IoU of full supervision there, in percent, trained for as many steps; None where there is none.
+        false_flip_rate: Percent of the rightly labelled box pixels that are flipped when training ends, over seeds.
+        recall: The same of the wrongly labelled. auroc: of the variance for wrong labels, in [0, 1]. All three are None
+            where nothing can flip.
+        collapsed: How many of the trainings did, see `results.collapsed`.
+    """
+
+    name: str
+    place: int
+    iou: Measured
+    full: float | None
+    false_flip_rate: Measured | None
+    recall: Measured | None
+    auroc: Measured | None
+    collapsed: int
+
+
+def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
+    """Return the trainings in reference/ablation by dataset and variant, in the order of the file; {} without any.
+
+    Raises:
+        UserError: The file or a result is missing or broken, or a dataset lacks what all else is compared with.
+    """
+    order = list(read_yaml(root / "studies" / "ablation.yaml")["runs"])
+    found: dict[str, dict[str, Variant]] = {}
+    for folder in sorted((root / "reference" / "ablation").glob("*/")):
+        runs: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
+        for file in sorted(folder.glob("*.json")):
+            run = committed_run(file, root)
+            runs.setdefault(run["variant"], []).append(run)
+        if any(runs.values()):
+            if not runs[FULL]:
+                missing = f"reference/ablation/{folder.name} has no training of {FULL}"
+                raise UserError(f"{missing}: `python -m stages.studies ablation {folder.name} --only {FULL}` makes it")
+            found[folder.name] = dict(_variants(runs, load_claims(root).collapse))
+    return found
+
+
+def _variants(runs: Mapping[str, Sequence[Mapping[str, Any]]], limits: Collapse) -> Iterator[tuple[str, Variant]]:
+    """Give the variants that have trainings, with their names."""
+    by_steps: dict[int, list[float]] = {}
+    for run in (run for name, trained in runs.items() if name.startswith(FULL) for run in trained):
+        by_steps.setdefault(run["settings"]["steps"], []).append(run["iou"]["car"])
+    full = {steps: fmean(ious) for steps, ious in by_steps.items()}
+    default = fmean(run["iou"]["car"] for run in runs[FULL])
+    for place, (name, trained) in enumerate(runs.items()):
+        if not trained:
+            continue
+        equal = full.get(trained[0]["settings"]["steps"])
+        traces = [run["trace"] or {} for run in trained]
+        false_flip_rate, recall, auroc = (
+            Measured(tuple(trace[key][-1] for trace in traces)) if all(key in trace for trace in traces) else None
+            for key in ("flipped_right", "flipped_wrong", "auroc")
+        )
+        iou = Measured(tuple(run["iou"]["car"] for run in trained))
+        dead = sum(collapsed(run, equal or default, limits) for run in trained)
+        yield name, Variant(name, place, iou, equal, false_flip_rate, recall, auroc, dead)

@@ -1,0 +1,392 @@
+"""What the user's three files may say: params.yaml, configs/rows.yaml and configs/datasets.yaml, typed and ranged.
+
+`load` reads and checks all of them. Whatever is wrong ends as one `UserError`, a single line that names the file, the
+key, its value and what is allowed; the `description` of each field below is that last part.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Strict, model_validator
+
+from stages import paths
+from stages.paths import ROOT
+from stages.yaml_files import Model, check, choices, label, not_allowed, read_yaml, refuse
+
+NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
+NAME_ALLOWED = "a-z and 0-9, in parts joined by -"
+DEVICES = r"(auto|cpu|cuda(:[0-9]{1,3})?)"
+PAPER_IMAGES = 2780
+"""Size of the paper's training pool; a row's counts are shares of it."""
+
+
+# ---- the schema ------------------------------------------------------------------------------------------------------
+
+
+def whole(low: int, high: int | None = None) -> Any:
+    """A field for a whole number from `low` to `high`."""
+    return Field(ge=low, le=high, description=f"a whole number from {low} {f'to {high}' if high else 'up'}")
+
+
+LARGEST_SEED = 2**31 - 1
+MOST_STEPS = 10**7  # the draws of all steps are planned at once
+Seed = Annotated[int, whole(0, LARGEST_SEED)]
+Side = Annotated[int, Field(ge=8, multiple_of=8)]
+Size = Annotated[tuple[Side, Side], Strict(False)]  # a YAML list may fill a tuple; its items stay strict
+Labels = Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Strict(False)]
+SIZE = "[width, height] in pixels, multiples of 8"
+
+
+class Params(Model):
+    """params.yaml."""
+
+    dataset: str = Field(description="the name of a profile in configs/datasets.yaml")
+    data_seed: Seed
+    seeds: Annotated[tuple[Seed, ...], Strict(False)] = Field(
+        min_length=1, description="a list of one or more different whole numbers from 0 up"
+    )
+    tau: float = Field(gt=0, le=100, description="a number above 0, at most 100")
+    temperature: float = Field(gt=0, le=100, description="a number above 0, at most 100")
+    mc_samples: int = whole(1, 1000)
+    batch_size: int = whole(1, 65536)
+    pp_chance: float = Field(gt=0, lt=1, description="a number between 0 and 1, both excluded")
+    sampler: Literal["coin", "fixed"] = Field(description="coin, fixed")
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = Field(
+        description="a number above 0, at most 1, or auto"
+    )
+    steps: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_STEPS)] = Field(
+        description=f"a whole number from 1 to {MOST_STEPS}, or auto"
+    )
+    device: str = Field(pattern=f"^{DEVICES}$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
+    processes: int = whole(1)
+
+
+class Overrides(Model):
+    """What one row reads differently from its recipe; stages/model/recipes.py says what each field means."""
+
+    bound: Literal["finite", "floor", "tanh"] | None = Field(None, description="finite, floor, tanh")
+    smax: float | None = Field(None, gt=0, le=90, description="a number above 0, at most 90")
+    initial_variance: float | None = Field(None, ge=1e-3, le=1e3, description="a number from 0.001 to 1000")
+    initial_variance_per_tau: float | None = Field(None, ge=0, le=10, description="a number from 0 to 10")
+    flip_target: Literal["opposite", "model"] | None = Field(None, description="opposite, model")
+    prior: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
+    fill_cap: bool | None = Field(None, description="true, false")
+    fill_quantile: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
+    warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
+    trigger: Literal["max", "target"] | None = Field(None, description="max, target")
+    estimator: Literal["monte_carlo", "rao_blackwell"] | None = Field(None, description="monte_carlo, rao_blackwell")
+    last_layer: Literal["torch", "icnr"] | None = Field(None, description="torch, icnr")
+
+
+class Row(Model):
+    """One row: what is trained, on how many of the paper's 2780 images."""
+
+    task: Literal["car", "car-person"] = Field(description="car, car-person")
+    loss: Literal["bce", "regression", "uncertainty", "bootstrap", "ce", "ce_bootstrap"] = Field(
+        description="bce, regression, uncertainty, bootstrap (task car), ce, ce_bootstrap (task car-person)"
+    )
+    pp: int = whole(0, PAPER_IMAGES)
+    box: int = whole(0, PAPER_IMAGES)
+    pixels: Literal["all", "box"] | None = Field(None, description="all, box (regression rows alone)")
+    recipe: Literal["paper", "stable"] | None = Field(None, description="paper, stable (bootstrapping rows alone)")
+    overrides: Overrides = Field(Overrides(), description="a map from fields of the recipe to other values")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by label."""
+        return ("background", "car") if self.task == "car" else ("background", "car", "person")
+
+    @property
+    def bootstraps(self) -> bool:
+        """Whether the loss flips targets by Eq 11 or Eq 16, and so reads tau."""
+        return self.loss in ("bootstrap", "ce_bootstrap")
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training draws from both the pixel-perfect and the box images."""
+        return self.pp > 0 and self.box > 0
+
+    @property
+    def group(self) -> str:
+        """The map of configs/rows.yaml, so the DVC stage, for rows that read the same keys of params.yaml."""
+        if self.bootstraps:
+            return "bootstrap" if self.loss == "bootstrap" else "multi_class_bootstrap"
+        return "mixed" if self.mixes else "one_pool"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Row":
+        multi_class = self.loss in ("ce", "ce_bootstrap")
+        if multi_class != (self.task == "car-person"):
+            raise ValueError(f"loss {self.loss} is for task {'car-person' if multi_class else 'car'}")
+        if (self.loss == "regression") != (self.pixels is not None):
+            raise ValueError("pixels (all, box) must be given for loss regression, and for no other")
+        if self.bootstraps != (self.recipe is not None):
+            raise ValueError(
+                "recipe (paper, stable) must be given for bootstrap and ce_bootstrap, and for no other loss"
+            )
+        overridden = set(self.overrides.model_dump(exclude_none=True))
+        if not self.bootstraps and overridden - {"warmup_share"}:
+            raise ValueError("overrides other than warmup_share are for bootstrap and ce_bootstrap alone")
+        if "warmup_share" in overridden and not self.mixes:
+            raise ValueError("overrides with warmup_share are for rows of both kinds of images (pp and box above 0)")
+        unread = {"bootstrap": ("trigger", "estimator"), "ce_bootstrap": ("flip_target", "prior")}.get(self.loss, ())
+        if ignored := [name for name in unread if name in overridden]:
+            raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
+        if self.overrides.initial_variance is not None and self.overrides.initial_variance_per_tau:
+            raise ValueError("overrides take either initial_variance or initial_variance_per_tau, above 0")
+        if self.overrides.bound == "tanh" and self.overrides.smax is None:
+            raise ValueError("overrides with `bound: tanh` need smax")
+        if self.bootstraps and not self.mixes:
+            raise ValueError("a bootstrapping row needs pixel-perfect and box images (pp and box above 0)")
+        if not 1 <= self.pp + self.box <= PAPER_IMAGES:
+            raise ValueError(f"pp + box must be from 1 to {PAPER_IMAGES}")
+        return self
+
+
+def stage_name(kind: str, name: str, row: Row, seed: int) -> str:
+    """Return the DVC stage of a row and seed, of kind `train` or `evaluate`."""
+    return f"{kind}-{row.group.replace('_', '-')}@{name}-{seed}"
+
+
+ROWS = "a map from row names to entries"
+
+
+class RowGroups(Model):
+    """The rows by what their training reads of params.yaml, see `Row.group`; entries are checked one by one."""
+
+    one_pool: dict[str, Any] = Field(description=ROWS)
+    mixed: dict[str, Any] = Field(description=ROWS)
+    bootstrap: dict[str, Any] = Field(description=ROWS)
+    multi_class_bootstrap: dict[str, Any] = Field(description=ROWS)
+
+
+class RowsFile(Model):
+    """configs/rows.yaml."""
+
+    rows: RowGroups = Field(description="the maps one_pool, mixed, bootstrap, multi_class_bootstrap")
+
+
+class SyntheticImages(Model):
+    """How many scenes are drawn."""
+
+    train: int = whole(1)
+    val: int = whole(1)
+
+
+SHARE = "a number from 0 to 1"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SyntheticDifficulty(Model):
+    """How hard the drawn scenes are (stages/download/world.py)."""
+
+    clutter: Share = Field(description=SHARE)
+    camouflage: Share = Field(description=SHARE)
+    occlusion: Share = Field(description=SHARE)
+    variety: Share = Field(description=SHARE)
+    distance: Share = Field(description=SHARE)
+    wear: Share = Field(description=SHARE)
+
+
+class SyntheticScenes(Model):
+    """Scenes that are drawn."""
+
+    source: Literal["synthetic"]
+    seed: Seed
+    size: Size = Field(description=SIZE)
+    images: SyntheticImages = Field(description="{train: count, val: count}")
+    difficulty: SyntheticDifficulty = Field(
+        description="{clutter, camouflage, occlusion, variety, distance, wear}, each from 0 to 1"
+    )
+
+
+class CamvidScenes(Model):
+    """The photographs of CamVid."""
+
+    source: Literal["camvid"]
+
+
+class CityscapesScenes(Model):
+    """The photographs of Cityscapes."""
+
+    source: Literal["cityscapes"]
+
+
+SCENES: dict[str, type[Model]] = {
+    "synthetic": SyntheticScenes,
+    "camvid": CamvidScenes,
+    "cityscapes": CityscapesScenes,
+}
+
+
+class BoxLabels(Model):
+    """The source's label ids of each class; every other id is background."""
+
+    car: Labels = Field(min_length=1, description="a list of label ids from 0 to 255")
+    person: Labels = Field(min_length=1, description="a list of label ids from 0 to 255")
+    void: Labels = Field(description="a list of label ids from 0 to 255")
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> "BoxLabels":
+        ids = [*self.car, *self.person, *self.void]
+        if len(ids) != len(set(ids)):
+            raise ValueError("a label id may stand in one of car, person, void, once")
+        return self
+
+
+class Boxes(Model):
+    """How instances become boxes, and scenes become arrays."""
+
+    labels: BoxLabels = Field(description="{car: [ids], person: [ids], void: [ids]}")
+    instances: Literal["ids", "components"] = Field(description="ids, components")
+    groups: Literal["box", "void"] = Field(description="box, void")
+    min_area: int = whole(1)
+    overlap: Literal["smaller", "larger"] = Field(description="smaller, larger")
+    split: Literal["official", "random", "holdout"] = Field(description="official, random, holdout")
+    val_share: float | None = Field(
+        None, gt=0, lt=1, description="a number between 0 and 1, with `split: random` or `holdout`"
+    )
+    size: Size = Field(description=SIZE)
+
+    @model_validator(mode="after")
+    def _share_where_split(self) -> "Boxes":
+        if (self.split != "official") != (self.val_share is not None):
+            raise ValueError("val_share must be given with `split: random` or `holdout`, and not with `official`")
+        return self
+
+
+class Train(Model):
+    """What a training reads of its dataset's profile."""
+
+    width: float = Field(
+        ge=0.25, le=4, multiple_of=0.0625, description="a multiple of 1/16 from 0.25 to 4 (1 is the paper's network)"
+    )
+    steps: int = whole(1, MOST_STEPS)
+    learning_rate: float = Field(gt=0, le=1, description="a number above 0, at most 1")
+    schedule: Literal["one_cycle", "polynomial", "constant"] = Field(description="one_cycle, polynomial, constant")
+    weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
+    horizontal_flip: float = Field(ge=0, le=1, description="a number from 0 to 1")
+
+
+class Profile(Model):
+    """One dataset of configs/datasets.yaml."""
+
+    scenes: SyntheticScenes | CamvidScenes | CityscapesScenes
+    boxes: Boxes
+    train: Train
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the three files say, checked, for the dataset that params.yaml chooses.
+
+    Attributes:
+        rows: by name, in the order of configs/rows.yaml.
+    """
+
+    params: Params
+    profile: Profile
+    rows: dict[str, Row]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of every row; `auto` is the profile's."""
+        return self.profile.train.steps if self.params.steps == "auto" else self.params.steps
+
+    @property
+    def learning_rate(self) -> float:
+        """Adam's learning rate of every row; `auto` is the profile's."""
+        rate = self.params.learning_rate
+        return self.profile.train.learning_rate if rate == "auto" else rate
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def load(root: Path = ROOT) -> Settings:
+    """Read and check the three files under `root`.
+
+    Raises:
+        UserError: a file is missing, is not YAML 1.2, or says something that is not allowed.
+    """
+    params = _read_params(root / "params.yaml")
+    rows = _read_rows(paths.rows(root))
+    profiles = read_profiles(root)
+    if params.dataset not in profiles:
+        refuse("params.yaml", [not_allowed("dataset", params.dataset, choices(params.dataset, profiles))])
+    return Settings(params, profiles[params.dataset], rows)
+
+
+def _read_params(path: Path) -> Params:
+    problems: list[str] = []
+    params = check(Params, read_yaml(path), problems)
+    if params is None:
+        refuse(label(path), problems)
+    if len(set(params.seeds)) != len(params.seeds):
+        problems.append(not_allowed("seeds", params.seeds, Params.model_fields["seeds"].description))
+    if params.sampler == "fixed" and params.batch_size < 2:
+        problems.append(not_allowed("batch_size", params.batch_size, "2 or more with `sampler: fixed`"))
+    if params.processes > params.batch_size:
+        problems.append(not_allowed("processes", params.processes, f"at most batch_size, {params.batch_size}"))
+    if params.processes > 1 and ":" in params.device:
+        problems.append(not_allowed("device", params.device, "auto, cpu, cuda with `processes` above 1"))
+    refuse(label(path), problems)
+    return params
+
+
+def _read_rows(path: Path) -> dict[str, Row]:
+    problems: list[str] = []
+    file = check(RowsFile, read_yaml(path), problems)
+    if file is None:
+        refuse(label(path), problems)
+    rows: dict[str, Row | None] = {}
+    for group, entries in file.rows:
+        for name, entry in entries.items():
+            where = f"rows.{group}.{name}"
+            if not re.fullmatch(NAME, name):
+                problems.append(f"{where} is no name for a row; allowed: {NAME_ALLOWED}")
+            elif name in rows:
+                problems.append(f"{where} stands in another group as well; allowed: a name once")
+            rows[name] = row = check(Row, entry, problems, where)
+            if row and row.group != group:
+                problems.append(f"{where} is in the wrong group; its loss, pp and box put it in rows.{row.group}")
+    if not rows:
+        problems.append("rows has no row; allowed: one or more")
+    refuse(label(path), problems)
+    return {name: row for name, row in rows.items() if row}
+
+
+def read_profiles(root: Path = ROOT) -> dict[str, Profile]:
+    """Read and check every profile of configs/datasets.yaml under `root`.
+
+    Raises:
+        UserError: the file is missing, is not YAML 1.2, or says something that is not allowed.
+    """
+    path = paths.datasets(root)
+    problems: list[str] = []
+    file = read_yaml(path)
+    profiles = file.get("profiles")
+    if set(file) != {"profiles"} or not isinstance(profiles, dict) or not profiles:
+        refuse(label(path), ["allowed: one key, profiles, a map from dataset names to {scenes, boxes, train}"])
+    for name in profiles:
+        if not re.fullmatch(NAME, str(name)):
+            problems.append(f"profiles.{name} is no name for a dataset; allowed: {NAME_ALLOWED}")
+    checked = {name: _check_profile(entry, problems, f"profiles.{name}") for name, entry in profiles.items()}
+    refuse(label(path), problems)
+    return {name: profile for name, profile in checked.items() if profile}
+
+
+def _check_profile(entry: Any, problems: list[str], where: str) -> Profile | None:
+    if not isinstance(entry, dict) or set(entry) != {"scenes", "boxes", "train"}:
+        problems.append(f"{where} must have exactly the keys scenes, boxes, train")
+        return None
+    scenes = entry["scenes"]
+    source = scenes.get("source") if isinstance(scenes, dict) else None
+    if not isinstance(source, str) or source not in SCENES:
+        problems.append(not_allowed(f"{where}.scenes.source", source, choices(source, SCENES)))
+        return None
+    models: dict[str, type[Model]] = {"scenes": SCENES[source], "boxes": Boxes, "train": Train}
+    sections = {key: check(model, entry[key], problems, f"{where}.{key}") for key, model in models.items()}
+    return Profile(**sections) if all(sections.values()) else None

@@ -1,0 +1,81 @@
+"""The paper's Table 2 as a chart: the IoU of each row here, and beside it the paper's own on Cityscapes."""
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stages.analysis.naming import RECIPE_NAMES, dataset_title
+from stages.analysis.paper import Paper
+from stages.analysis.results import Result, Results, recipes_of
+from stages.figures import style
+from stages.figures.style import Picture
+
+PLAIN = "no recipe"
+HEIGHT = 0.22  # inches a row
+
+
+@rc_context(style.RULES)
+def draw(paper: Paper, dataset: str, found: Results) -> Picture:
+    """Draw each row of Table 2: a bar for its mean IoU of cars, dots for its seeds, and the paper's number beside it.
+
+    Args:
+        paper: Gives the rows and the paper's numbers.
+        dataset: What the results are of.
+        found: The results by row.
+    """
+    rows = list(paper.numbers.tables["table2"].rows)
+    figure = Figure(figsize=(style.WIDTH, 0.65 + HEIGHT * len(rows)), layout="constrained")
+    ours, theirs = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [1.25, 1]})
+    numbers = {}
+    for line, row in enumerate(rows):
+        numbers[row] = _draw_row(ours, line, recipes_of(row, found))
+        printed = paper.iou(row, "car")
+        theirs.barh(line, printed, height=0.62, color=style.LINE)
+        theirs.text(printed - 1.5, line, f"{printed:g}", va="center", ha="right")
+    for axes, title in ((ours, f"car IoU (%) here, {dataset_title(dataset)}"), (theirs, "in the paper, Cityscapes")):
+        axes.set_title(title, loc="left", fontweight="bold")
+        axes.set(xlim=(0, 100))
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(left=False)
+    ours.set_yticks(range(len(rows)), [row_title(row) for row in rows])
+    ours.tick_params(axis="y", labelcolor=style.INK)
+    ours.set_ylim(len(rows) - 0.45, -0.55)
+    present = {recipe for row in rows for recipe in recipes_of(row, found) if recipe}
+    handles = [
+        ours.barh(-5, 0, color=style.RECIPE_COLOURS[name], label=f"{name} recipe")
+        for recipe, name in RECIPE_NAMES.items()
+        if recipe in present
+    ]
+    if handles:
+        ours.legend(
+            handles=handles, loc="lower right", frameon=False, fontsize=style.FONT_SIZE - 2, handlelength=1, borderpad=0
+        )
+    listed = "; ".join(f"{row_title(row)}: {numbers[row]} (paper {paper.iou(row, 'car'):g})" for row in rows)
+    return Picture(figure, f"Bar chart of Table 2 on {dataset_title(dataset)}, car IoU in percent. {listed}.")
+
+
+def row_title(row: str) -> str:
+    """Say in words what a row of Table 2 trains on, and with which loss."""
+    kind, *counts = row.split("-")
+    if kind == "bce":
+        plain = {"2780": "all masks", "500": "18 % of the masks", "0-2780": "boxes alone"}
+        return plain.get("-".join(counts), "18 % masks + boxes, plain BCE")
+    return f"{counts[0]} masks + boxes, the method"
+
+
+def _draw_row(axes: Axes, line: int, by_recipe: dict[str | None, Result]) -> str:
+    """Draw the bars of a row, one a recipe, and say their numbers."""
+    each = 0.62 / max(1, len(by_recipe))
+    said = []
+    for k, (recipe, result) in enumerate(by_recipe.items()):
+        iou = result.iou("car")
+        if iou is None:
+            continue
+        name = RECIPE_NAMES[recipe] if recipe else PLAIN
+        y = line + (k - (len(by_recipe) - 1) / 2) * each
+        axes.barh(y, iou.mean, height=0.9 * each, color=style.RECIPE_COLOURS[name], alpha=0.85 if recipe else 0.6)
+        if iou.n > 1:
+            axes.plot(iou.values, [y] * iou.n, "o", color=style.INK, markersize=2)
+        axes.text(iou.mean + 1.5, y, f"{iou.mean:.1f}", va="center", fontsize=style.FONT_SIZE - (len(by_recipe) > 1))
+        said.append(f"{iou.mean:.1f}{f' {name}' if recipe else ''}")
+    return ", ".join(said)

@@ -1,0 +1,1 @@
+"""The paper's method: its losses, label flips and network. No file is read and nothing is trained here."""

@@ -1,0 +1,250 @@
+"""The loss that each row minimises: which pixels of a batch get which equation of losses.py.
+
+Sections 4.1.1 and 4.1.2 ("foreground only"): the uncertainty and bootstrapping losses apply inside the boxes of
+box-labelled images, the *uncertain* pixels; pixel-perfect images, and the pixels outside every box, get the plain loss.
+With `pixels: all`, every pixel of box-labelled images is uncertain.
+
+Resolution: the paper says that losses are accumulated; this is the mean over the batch's valid (not void) pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stages.arrays import VOID
+from stages.model import losses
+from stages.model.flipping import LabelFlipper
+from stages.model.hyperparameters import Hyperparameters
+from stages.model.recipes import bound_log_variance
+
+ESTIMATORS = {"monte_carlo": losses.ce_uncertainty, "rao_blackwell": losses.ce_uncertainty_rao_blackwell}
+
+ListPixels = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Lists where a mask (M,) bool is True: its indices (P,) int64, and (P,) bool, False where the list is padding."""
+
+PixelLosses = tuple[dict[str, Tensor], Tensor | None]
+"""The losses of pixels by the name of the part, and which of the uncertain pixels flip (None: the row flips none)."""
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """The labels of a batch of N images.
+
+    Attributes:
+        target: (N, H, W) int64, the mask of a pixel-perfect image, the box target of a box image; 255 is void.
+        box: (N, H, W) int64, 1 + the number of the box on top of the pixel; 0 outside boxes and in pixel-perfect
+            images.
+        pixel_perfect: (N,) bool, whether an image's target is its mask.
+    """
+
+    target: Tensor
+    box: Tensor
+    pixel_perfect: Tensor
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a batch.
+
+    Attributes:
+        total: Scalar, in nats (L2 rows: in units of the squared target), to minimise.
+        terms: Detached scalars: the parts, which add up to the total, and, for bootstrapping rows, `flipped`, the
+            share of uncertain pixels whose label is flipped, in [0, 1].
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+def split_output(output: Tensor, chosen: Hyperparameters) -> tuple[Tensor, Tensor | None]:
+    """Split the network's output into means and log-variances.
+
+    Args:
+        output: (N, channels, ...) floating point.
+        chosen: The row's hyperparameters.
+
+    Returns:
+        mean: (N, logits, ...) fp32.
+        log_variance: The same shape, bounded by the recipe; None where the row has no variance.
+    """
+    if not chosen.has_variance:
+        return output.float(), None
+    mean, raw = output.chunk(2, dim=1)
+    return mean.float(), bound_log_variance(raw, chosen.recipe)
+
+
+def predict(mean: Tensor, chosen: Hyperparameters) -> Tensor:
+    """Return the class of each pixel: (N, logits, H, W) -> (N, H, W) int64.
+
+    Multi-class: argmax. L2 rows, whose targets are 0 and 1: foreground where mu > 0.5. Other binary rows: mu > 0.
+    """
+    if chosen.multi_class:
+        return mean.argmax(dim=1)
+    threshold = 0.5 if chosen.loss == "regression" else 0.0
+    return (mean[:, 0] > threshold).long()
+
+
+def list_pixels(selected: Tensor) -> tuple[Tensor, Tensor]:
+    """List where a mask is True, see `ListPixels`, without padding; on CUDA, force a host-device synchronisation."""
+    place = selected.nonzero().squeeze(1)
+    return place, torch.ones_like(place, dtype=torch.bool)
+
+
+def objective(
+    chosen: Hyperparameters,
+    flipper: LabelFlipper | None,
+    all_reduce_sum: Callable[[Tensor], Tensor] = lambda count: count,
+    list_pixels: ListPixels = list_pixels,
+) -> Callable[[Tensor, Supervision], Loss]:
+    """Return the loss of a row, as a function of the network's output and the batch's labels.
+
+    Args:
+        chosen: The row's hyperparameters. The noise of multi-class bootstrapping rows comes from torch's default
+            generator on the output's device.
+        flipper: The rule of label flips; None for rows that do not bootstrap.
+        all_reduce_sum: Sums a count of pixels over the processes that share a batch; the batch's loss is then the sum
+            of theirs.
+        list_pixels: Lists the uncertain pixels; `cuda_graph.padded_list` makes lists of one length.
+    """
+    per_pixel = {
+        "bce": _plain,
+        "ce": _plain,
+        "regression": _regression,
+        "uncertainty": _uncertainty,
+        "bootstrap": _bootstrap,
+        "ce_bootstrap": _ce_bootstrap,
+    }[chosen.loss]
+
+    def compute(output: Tensor, labels: Supervision) -> Loss:
+        pixels = _Pixels(chosen, flipper, output, labels, list_pixels)
+        maps, flipped = per_pixel(pixels)
+        valid = all_reduce_sum(pixels.valid.sum()).clamp(min=1)
+        parts = {name: value.sum() / valid for name, value in maps.items()}
+        terms = {name: value.detach() for name, value in parts.items()}
+        if flipped is not None:
+            terms["flipped"] = flipped.detach().sum() / all_reduce_sum(pixels.uncertain.sum()).clamp(min=1)
+        return Loss(torch.stack(list(parts.values())).sum(), terms)
+
+    return compute
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The uncertain pixels of a batch as lists of P.
+
+    Attributes:
+        mean: (P,) fp32; (P, C) in multi-class rows.
+        log_variance: The shape of `mean`.
+        target: (P,), fp32 in binary rows, else int64.
+        box: (P,) int64, one number for each box of the batch.
+        real: (P,) bool, False for padding, whose target is 0 and whose box is one of its own.
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+    target: Tensor
+    box: Tensor
+    real: Tensor
+
+    def masked(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return losses (P,) with zeros for padding."""
+        return {name: torch.where(self.real, value, 0) for name, value in maps.items()}
+
+
+class _Pixels:
+    """A batch as the equations take it: the uncertain pixels as lists, the others as maps (N, H, W)."""
+
+    def __init__(
+        self,
+        chosen: Hyperparameters,
+        flipper: LabelFlipper | None,
+        output: Tensor,
+        labels: Supervision,
+        list_pixels: ListPixels,
+    ):
+        self.chosen, self.flipper, self._list_pixels = chosen, flipper, list_pixels
+        self.valid = labels.target != VOID
+        number = torch.arange(len(labels.box), device=labels.box.device).view(-1, 1, 1)
+        self.uncertain = (labels.box > 0) & self.valid  # the box map is 0 in pixel-perfect images
+        if chosen.row.pixels == "all":
+            self.uncertain = ~labels.pixel_perfect.view(-1, 1, 1) & self.valid
+        self.certain = self.valid & ~self.uncertain
+        self._output, self._target = output.float(), labels.target
+        self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
+
+    def listed(self) -> _Listed:
+        """Return the uncertain pixels."""
+        place, real = self._list_pixels(self.uncertain.flatten())
+        target = torch.where(real, self._target.flatten()[place], 0)
+        box = torch.where(real, self._box.flatten()[place], self._box.amax() + 1)
+        output = self._output.movedim(1, -1).flatten(0, -2).index_select(0, place)
+        mean, log_variance = split_output(output, self.chosen)
+        assert log_variance is not None
+        if self.chosen.multi_class:
+            return _Listed(mean, log_variance, target, box, real)
+        return _Listed(mean[:, 0], log_variance[:, 0], target.to(mean.dtype), box, real)
+
+    def plain(self, where: Tensor) -> Tensor:
+        """Return the loss without uncertainty where `where` (N, H, W) bool is True, zero elsewhere: (N, H, W).
+
+        Nearly every pixel takes part, so computing all of them costs less than selecting these.
+        """
+        equation = {"regression": losses.l2, "ce": losses.ce, "ce_bootstrap": losses.ce}.get(
+            self.chosen.loss, losses.bce
+        )
+        target = torch.where(where, self._target, 0)  # void is no class
+        if self.chosen.multi_class:
+            loss = equation(self._output[:, : self.chosen.logits].movedim(1, -1), target)
+        else:
+            loss = equation(self._output[:, 0], target.to(self._output.dtype))
+        return torch.where(where, loss, 0)
+
+
+def _plain(pixels: _Pixels) -> PixelLosses:
+    """Rows of plain BCE or CE (Eq 5): on every valid pixel."""
+    return {"plain": pixels.plain(pixels.valid)}, None
+
+
+def _regression(pixels: _Pixels) -> PixelLosses:
+    """Rows of section 4.1.1: Eq 2 on uncertain pixels, the squared error of Eq 3 on the others."""
+    listed = pixels.listed()
+    maps = {"uncertainty": losses.l2_uncertainty(listed.mean, listed.log_variance, listed.target)}
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), None
+
+
+def _uncertainty(pixels: _Pixels) -> PixelLosses:
+    """Rows of section 3.2.1: Eq 9 on uncertain pixels, Eq 5 on the others."""
+    listed = pixels.listed()
+    maps = {"uncertainty": losses.bce_uncertainty(listed.mean, listed.log_variance, listed.target)}
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), None
+
+
+def _bootstrap(pixels: _Pixels) -> PixelLosses:
+    """Rows of section 3.3: Eq 9 and Eq 10 on uncertain pixels, Eq 5 on the others."""
+    listed, recipe = pixels.listed(), pixels.chosen.recipe
+    mean, log_variance, target = listed.mean, listed.log_variance, listed.target
+    assert pixels.flipper is not None
+    flip = pixels.flipper.binary(mean, log_variance, listed.box)
+    flipped_target = 1 - target if recipe.flip_target == "opposite" else (mean.detach() > 0).to(mean.dtype)
+    uncertainty, bootstrap = losses.bootstrapping_loss(mean, log_variance, target, flipped_target, 1 - flip)
+    maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
+    if recipe.prior:
+        maps["prior"] = recipe.prior * losses.variance_prior(log_variance)
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), listed.real & (flip > 0.5)
+
+
+def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
+    """Rows of section 4.2: Eq 15 and CE to the target of Eq 16 on uncertain pixels, plain CE on the others."""
+    listed, chosen = pixels.listed(), pixels.chosen
+    mean, log_variance, target = listed.mean, listed.log_variance, listed.target
+    assert pixels.flipper is not None and chosen.mc_samples is not None
+    flip = pixels.flipper.multi_class(mean, log_variance, target, listed.box)
+    new_target = losses.bootstrapped_target(mean, target, flip)
+    shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them in memory
+    noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
+    estimator = ESTIMATORS[chosen.recipe.estimator]
+    uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
+    maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap})
+    return {"plain": pixels.plain(pixels.certain)} | maps, listed.real & flip & (new_target != target)

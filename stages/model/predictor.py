@@ -1,0 +1,172 @@
+"""A trained network applied to images: classes, variances, label flips and bootstrapped targets."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stages.errors import UserError
+from stages.model.flipping import LabelFlipper
+from stages.model.hyperparameters import Hyperparameters
+from stages.model.network import build, normalise
+from stages.model.objectives import predict, split_output
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction for N images.
+
+    Attributes:
+        mean: (N, logits, H, W) fp32, mu.
+        log_variance: s = log sigma^2, the shape of `mean`; None where the row has no variance.
+        output: (N, H, W) int64, the class.
+    """
+
+    mean: Tensor
+    log_variance: Tensor | None
+    output: Tensor
+
+    @property
+    def variance(self) -> Tensor | None:
+        """sigma^2 in logit^2 (L2 rows: in units of the squared target), the shape of `mean`; None without variance."""
+        return None if self.log_variance is None else self.log_variance.exp()
+
+
+class Predictor:
+    """A network with what is needed to read its output.
+
+    Attributes:
+        network: Any module that maps images as `normalise` returns them to (N, channels, H, W).
+        chosen: The row's hyperparameters.
+        flipper: Its rule of label flips; None where the row does not bootstrap.
+        run: The content of the run.json of a finished run, else empty.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        chosen: Hyperparameters,
+        flipper: LabelFlipper | None,
+        run: Mapping[str, Any] | None = None,
+    ):
+        self.network, self.chosen, self.flipper, self.run = network, chosen, flipper, run or {}
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Prediction:
+        """Predict for uint8 images (N, H, W, 3), on the network's device and in evaluation mode, which is left on."""
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        mean, log_variance = split_output(self.network(normalise(images.to(device))), self.chosen)
+        return Prediction(mean, log_variance, predict(mean, self.chosen))
+
+    @torch.inference_mode()
+    def label_flips(self, prediction: Prediction, target: Tensor, box: Tensor) -> Tensor:
+        """Return 1 - W of Eq 11, or 1 where Eq 16 gives a new class, under the row's recipe; 0 outside boxes.
+
+        Args:
+            prediction: Of N images.
+            target: (N, H, W) integer, the box targets.
+            box: (N, H, W) integer, 1 + the number of the box on top, 0 outside.
+
+        Returns:
+            (N, H, W) fp32 in [0, 1].
+
+        Raises:
+            ValueError: The row does not bootstrap.
+        """
+        if self.flipper is None or prediction.log_variance is None:
+            raise ValueError(f"loss {self.chosen.loss} flips nothing")
+        mean, log_variance = prediction.mean, prediction.log_variance
+        target, box = target.to(mean.device).long(), box.to(mean.device).long()
+        inside = box > 0
+        number = (box + torch.arange(len(box), device=box.device).view(-1, 1, 1) * (box.amax() + 1))[inside]
+        flips = torch.zeros(box.shape, device=mean.device)
+        if self.chosen.multi_class:
+            means, log_variances = (x.movedim(1, -1)[inside] for x in (mean, log_variance))
+            flip = self.flipper.multi_class(means, log_variances, target[inside], number)
+            flips[inside] = (flip & (means.argmax(dim=-1) != target[inside])).float()
+        else:
+            flips[inside] = self.flipper.binary(mean[:, 0][inside], log_variance[:, 0][inside], number)
+        return flips
+
+    @torch.inference_mode()
+    def relabel(self, prediction: Prediction, target: Tensor, label_flips: Tensor) -> Tensor:
+        """Return the bootstrapped targets: y* of Eq 10 or Eq 16 where a label flips by over one half, else the target.
+
+        Args:
+            prediction: Of N images.
+            target: (N, H, W) integer, the box targets.
+            label_flips: (N, H, W), what `label_flips` returned for them.
+
+        Returns:
+            (N, H, W) int64.
+        """
+        target = target.to(label_flips.device).long()
+        opposite = self.chosen.loss == "bootstrap" and self.chosen.recipe.flip_target == "opposite"
+        return torch.where(label_flips > 0.5, 1 - target if opposite else prediction.output, target)
+
+    @torch.inference_mode()
+    def label_log_variance(self, prediction: Prediction, target: Tensor) -> Tensor:
+        """Return the log sigma^2 of each label that is compared with tau.
+
+        Multi-class: the largest of the classes', or that of the target's class, by the recipe's trigger.
+
+        Args:
+            prediction: Of N images.
+            target: (N, H, W) integer, the box targets.
+
+        Returns:
+            (N, H, W) fp32.
+
+        Raises:
+            ValueError: The row has no variance.
+        """
+        if prediction.log_variance is None:
+            raise ValueError(f"loss {self.chosen.loss} has no variance")
+        if not self.chosen.multi_class:
+            return prediction.log_variance[:, 0]
+        if self.chosen.recipe.trigger == "max":
+            return prediction.log_variance.amax(dim=1)
+        index = target.to(prediction.log_variance.device).long().unsqueeze(1)
+        return prediction.log_variance.gather(1, index).squeeze(1)
+
+
+def flipper_of(chosen: Hyperparameters, fill_rate: Sequence[float] | None) -> LabelFlipper | None:
+    """Return the row's rule of label flips, or None where the row does not bootstrap.
+
+    Args:
+        chosen: The row's hyperparameters.
+        fill_rate: (C,) of each class, see `batches.fill_rate`; None for rows that do not bootstrap.
+    """
+    if chosen.tau is None or fill_rate is None:
+        return None
+    return LabelFlipper(chosen.recipe, chosen.tau, chosen.temperature, tuple(fill_rate))
+
+
+def load(folder: Path, device: torch.device) -> Predictor:
+    """Return the predictor of a finished training.
+
+    Args:
+        folder: The training's outs, with run.json and weights.pt.
+        device: Where the network goes.
+
+    Raises:
+        UserError: The folder holds no finished training, or its weights cannot be read.
+    """
+    try:
+        run = json.loads((folder / "run.json").read_text())
+        chosen = Hyperparameters.restore(run)
+        network: nn.Module = build(chosen)
+        network.load_state_dict(torch.load(folder / "weights.pt", map_location="cpu", weights_only=True))
+        flipper = flipper_of(chosen, run["fill_rate"])
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file; train this run first") from None
+    except Exception as error:  # noqa: BLE001 - broken bytes lead torch's unpickler to raise anything
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{folder}: cannot read this run: {reason}") from None
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Predictor(network, chosen, flipper, run)

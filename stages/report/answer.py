@@ -1,0 +1,133 @@
+"""The report's first sentences: whether the method works here, said from the numbers alone."""
+
+from dataclasses import dataclass
+
+from stages.analysis.gap import GapShare, gap_share, printed_gap_share
+from stages.analysis.paper import Paper
+from stages.analysis.reference_results import ReferenceResults
+from stages.analysis.results import Result, Results, collapsed, full_supervision
+from stages.report.paper_tables import Comparison
+
+LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
+METHODS = {
+    "regression-500-2280": "In-box regression with uncertainty",
+    "uncertainty-500-2280": "BCE with uncertainty, no flips",
+    LITERAL: "The method, literal recipe",
+    STABLE: "The method, stable recipe",
+}
+"""The rows whose share of the gap is told, and what they are called."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A method's share of the gap: what it is called, and what the paper and each dataset say, as texts."""
+
+    name: str
+    paper: str
+    here: list[str]
+
+
+def answer(comparison: Comparison) -> str:
+    """Return one sentence: how much of the paper's gap exists here, and how much of it the method closes."""
+    stable, literal = (gap_share(row, comparison.paper, comparison.found) for row in (STABLE, LITERAL))
+    gap = comparison.paper.asked.gap
+    printed = comparison.paper.iou(gap.full, "car") - comparison.paper.iou(gap.row, "car")
+    share = printed_gap_share(LITERAL, comparison.paper)
+    if stable is None or literal is None or share is None:
+        return f"The rows that the answer needs were not trained on {comparison.title}."
+    dead = _collapsed(comparison.paper, comparison.found, LITERAL)
+    fate = f"the literal recipe collapses (car IoU {_iou(comparison.found[LITERAL])} %)"
+    if stable.share is None:
+        closes = f", and {fate}" if dead else ""
+        return (
+            f"Here the method has nothing to win: on {comparison.title}, plain BCE on mixed labels is "
+            f"{_points(stable)} "
+            f"full supervision{closes}. In the paper it closes {share:.0f} % of a gap of {printed:.1f} points."
+        )
+    other = fate if dead or literal.share is None else f"the literal one {literal.share:.0f} %"
+    return (
+        f"On {comparison.title}, the method’s stable recipe closes {stable.share:.0f} % of the gap of "
+        f"{stable.gap.mean:.1f} "
+        f"points between plain BCE on mixed labels and full supervision, {other}; the paper reports {share:.0f} % of "
+        f"{printed:.1f} points on Cityscapes."
+    )
+
+
+def closed(comparison: Comparison) -> str:
+    """Return the headline measure in a line: the share of the gap that the stable recipe closes, beside the paper's."""
+    found, share = gap_share(STABLE, comparison.paper, comparison.found), printed_gap_share(LITERAL, comparison.paper)
+    if found is None or share is None:
+        return ""
+    least = comparison.paper.asked.gap.least
+    here = (
+        f"{found.share:.0f} %"
+        if found.share is not None
+        else f"none to close, the gap is not clear of {least:g} points"
+    )
+    return f"Share of the gap closed, from plain BCE on mixed labels to all masks: paper {share:.0f} %, here {here}."
+
+
+def reference_sentence(one: ReferenceResults, paper: Paper) -> str:
+    """Return one sentence on what a dataset's reference runs found."""
+    full = full_supervision(one.results)
+    stable, plain = (one.results[row].iou("car") for row in (STABLE, paper.asked.gap.row))
+    if not full or stable is None or plain is None:
+        return ""
+    runs = one.results[LITERAL].runs
+    dead = sum(collapsed(run, full, paper.asked.collapse) for run in runs)
+    fewest, most = one.seeds
+    return (
+        f"{one.title}, {fewest} to {most} seeds: the stable recipe has {stable.mean:.1f} % car IoU, plain BCE on the "
+        f"same "
+        f"labels {plain.mean:.1f} %, full supervision {full:.1f} %; the literal recipe collapsed in {dead} of "
+        f"{len(runs)} trainings."
+    )
+
+
+def shares(comparison: Comparison, reference: list[ReferenceResults]) -> list[Share]:
+    """Return each method's share of the gap: in the paper, in this run, and in each dataset's reference runs."""
+    sources = [comparison.found, *(one.results for one in reference)]
+    found = []
+    for row, name in METHODS.items():
+        printed = printed_gap_share(row, comparison.paper)
+        here = [_share_text(row, comparison.paper, source) for source in sources]
+        found.append(Share(name, "–" if printed is None else f"{printed:.0f} %", here))
+    return found
+
+
+def gaps(comparison: Comparison, reference: list[ReferenceResults]) -> Share:
+    """Return the gap itself, in points of IoU, told as `shares` tells what is closed of it."""
+    gap = comparison.paper.asked.gap
+    printed = comparison.paper.iou(gap.full, "car") - comparison.paper.iou(gap.row, "car")
+    sources = [comparison.found, *(one.results for one in reference)]
+    measured = [gap_share(gap.row, comparison.paper, source) for source in sources]
+    here = ["–" if one is None else _interval(one) for one in measured]
+    return Share("The gap: full supervision − plain BCE, mixed", f"{printed:.1f} points", here)
+
+
+def _interval(found: GapShare) -> str:
+    gap = found.gap
+    return f"{gap.mean + 0:.1f} points".replace("-0.0", "0.0") + (
+        "" if gap.low is None else f" [{gap.low:.1f}, {gap.high:.1f}]"
+    )
+
+
+def _share_text(row: str, paper: Paper, source: Results) -> str:
+    found = gap_share(row, paper, source)
+    return "–" if found is None or found.share is None else f"{found.share:.0f} %"
+
+
+def _points(found: GapShare) -> str:
+    gap = found.gap.mean
+    return "level with" if abs(gap) < 0.5 else f"within {abs(gap):.1f} points of"
+
+
+def _iou(result: Result) -> str:
+    iou = result.iou("car")
+    return "–" if iou is None else f"{iou.mean:.0f}"
+
+
+def _collapsed(paper: Paper, source: Results, row: str) -> bool:
+    """Return whether most trainings of a row collapsed."""
+    full, runs = full_supervision(source), source[row].runs
+    return bool(full) and 2 * sum(collapsed(run, full or 0, paper.asked.collapse) for run in runs) > len(runs)

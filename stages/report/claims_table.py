@@ -1,0 +1,62 @@
+"""The claims table: what each verdict says, in Markdown, and in the words that pages share."""
+
+from collections.abc import Mapping, Sequence
+
+from stages.analysis.claims import AGREES, JudgedClaim, Verdict
+from stages.analysis.naming import RECIPE_NAMES
+from stages.analysis.reference_results import ReferenceResults
+from stages.report.tables import NONE, markdown_rows
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Return a verdict with its numbers; of a single seed, the way that it points."""
+    numbers = "; ".join(filter(None, (str(verdict.estimate or ""), verdict.detail)))
+    return f"{word_of(verdict)}: {numbers or verdict.decide or NONE}"
+
+
+def word_of(verdict: Verdict) -> str:
+    """Return a verdict's word; of a single seed, the way that it points."""
+    if not verdict.single:
+        return verdict.word
+    return f"{'agrees' if verdict.word == AGREES else 'differs'}, one seed"
+
+
+def by_recipe(judged: JudgedClaim) -> dict[str, Verdict]:
+    """Return a claim's verdicts by the name of their recipe; rows without a recipe answer for all."""
+    named = {RECIPE_NAMES[verdict.recipe]: verdict for verdict in judged.verdicts if verdict.recipe}
+    if named:
+        return named
+    return dict.fromkeys(RECIPE_NAMES.values(), judged.verdicts[0])
+
+
+def claims_markdown(judged: Sequence[JudgedClaim], dataset: str) -> str:
+    """Return one dataset's claims table as Markdown."""
+    lines = [["Claim", "paper, Cityscapes", "asked", "recipe", "measured", "verdict"], ["---"] * 6]
+    for one in judged:
+        check = one.claim.check
+        asked = f"{check.unit} {check.side} {check.threshold:g}"
+        for verdict in one.verdicts:
+            recipe = RECIPE_NAMES[verdict.recipe] if verdict.recipe else ""
+            lines.append([one.claim.says, one.paper, asked, recipe, str(verdict.estimate or NONE), word_of(verdict)])
+    title = f"**What the paper says, judged on {dataset}.** Measured: mean over seeds [95 % interval], n seeds."
+    return f"{title}\n\n{markdown_rows(lines)}\n"
+
+
+def all_claims_markdown(reference: Mapping[str, ReferenceResults]) -> str:
+    """Return the claims tables of every dataset side by side, as Markdown."""
+    columns = [(one, recipe) for one in reference.values() for recipe in RECIPE_NAMES.values()]
+    lines = [["Claim", "paper", *(f"{one.title}, {recipe}" for one, recipe in columns)], ["---"] * (2 + len(columns))]
+    for place, of_claim in enumerate(next(iter(reference.values())).claims):
+        verdicts = [by_recipe(one.claims[place]).get(recipe) for one, recipe in columns]
+        texts = [verdict_text(verdict) if verdict else NONE for verdict in verdicts]
+        lines.append([of_claim.claim.says, of_claim.paper, *texts])
+    return markdown_rows(lines) + "\n"
+
+
+def criteria_markdown(reference: Mapping[str, ReferenceResults]) -> str:
+    """Return the acceptance criteria of every dataset side by side, as Markdown."""
+    lines = [["Acceptance criterion", *(one.title for one in reference.values())], ["---"] * (1 + len(reference))]
+    for place, asked in enumerate(next(iter(reference.values())).criteria):
+        cells = [verdict_text(one.criteria[place].verdicts[0]) for one in reference.values()]
+        lines.append([asked.claim.says, *cells])
+    return markdown_rows(lines) + "\n"

@@ -1,0 +1,192 @@
+"""Tables 1-3 beside the paper's numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stages.analysis.naming import CLASS_NAMES, RECIPE_NAMES, dataset_title
+from stages.analysis.paper import Paper
+from stages.analysis.results import FULL, Result, Results, collapsed, full_supervision, recipes_of
+from stages.analysis.statistics import Measured
+from stages.config import Row
+from stages.errors import UserError
+from stages.report.tables import NONE, Cell, Table, csv_number, headers
+
+COLLAPSED = "†"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One dataset's results beside the paper's numbers.
+
+    Attributes:
+        paper: What the paper prints, and what is asked of it. rows: all of configs/rows.yaml.
+        dataset: Its name. found: the results of the rows.
+    """
+
+    paper: Paper
+    rows: Mapping[str, Row]
+    dataset: str
+    found: Results
+
+    @property
+    def title(self) -> str:
+        """The dataset's name for readers."""
+        return dataset_title(self.dataset)
+
+    @property
+    def spread_note(self) -> str:
+        """What the numbers of a table are: IoU of how many seeds."""
+        counts = {len(result.runs) for result in self.found.values()}
+        if counts == {1}:
+            return "IoU in percent, one seed each (n = 1), so without error bars."
+        if len(counts) > 1:
+            return "IoU in percent, mean ± standard deviation over seeds (in brackets: how many)."
+        return f"IoU in percent, mean ± standard deviation over n = {counts.pop()} seeds."
+
+    @property
+    def collapse_note(self) -> str:
+        """What the mark of collapsed trainings means."""
+        limits = self.paper.asked.collapse
+        return (
+            f"{COLLAPSED} so many of the trainings collapsed: car IoU under {limits.iou_share:g} % of full "
+            f"supervision’s "
+            f"({FULL}), or over {limits.false_flip_rate:g} % of true foreground flipped in the end."
+        )
+
+    def shown(self, value: Measured | None) -> str:
+        """Return a number of a table; with its count of seeds where `spread_note` says that these differ."""
+        alike = len({len(result.runs) for result in self.found.values()}) == 1
+        return NONE if value is None else str(value) if alike else f"{value} ({value.n})"
+
+    def collapse_mark(self, result: Result) -> str:
+        """Return how many of a row's trainings collapsed, as its number shows it; "" for none."""
+        full, limits = full_supervision(self.found), self.paper.asked.collapse
+        dead = sum(collapsed(run, full, limits) for run in result.runs) if full else 0
+        return f" {COLLAPSED} {dead} of {len(result.runs)}" if dead else ""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One row of a paper's table, with the results of every recipe that was trained for it."""
+
+    name: str
+    loss: str
+    row: Row
+    ours: Mapping[str | None, Result]
+
+    def intro(self) -> list[Cell]:
+        """Return the first cells: the loss and the counts of images."""
+        return [Cell(self.loss, "text", header=True), *count_cells(self.row)]
+
+
+def count_cells(row: Row) -> list[Cell]:
+    """Return how many pixel-perfect and box images a row has, as the paper writes it."""
+    return [Cell(str(n) if n else "/", "count") for n in (row.pp, row.box)]
+
+
+def paper_tables(comparison: Comparison) -> list[Table]:
+    """Return Tables 1-3 with every row that the paper prints and every recipe of it, in the paper's order.
+
+    Raises:
+        UserError: configs/rows.yaml lacks a row of the paper's tables.
+    """
+    tables = comparison.paper.numbers.tables
+    if missing := [row for table in tables.values() for row in table.rows if row not in comparison.rows]:
+        names = ", ".join(dict.fromkeys(missing))
+        raise UserError(
+            f"configs/rows.yaml: lacks {names}; allowed are more rows than the paper's tables have, not fewer"
+        )
+    return [paper_table(key, comparison) for key in tables]
+
+
+def paper_table(key: str, comparison: Comparison) -> Table:
+    """Return one of Tables 1-3. A table of one class has the recipes in columns, a table of several in lines."""
+    printed, words = comparison.paper.numbers.tables[key], comparison.paper.readings.tables[key]
+    rows, notes = comparison.rows, comparison.paper.readings.notes
+    lines = [_Line(row, loss, rows[row], recipes_of(row, comparison.found)) for row, loss in printed.rows.items()]
+    make = _one_class if len(printed.classes) == 1 else _classes
+    head, body = make(lines, printed.classes, comparison)
+    remarks = [_remark(line, notes[line.name]) for line in lines if line.name in notes]
+    if any(COLLAPSED in cell.text for cells in body for cell in cells):
+        remarks.append(comparison.collapse_note)
+    number = key.removeprefix("table")
+    return Table(
+        key,
+        f"Table {number} on {comparison.title}: {words.title}",
+        f"{words.caption} {comparison.spread_note}",
+        head,
+        body,
+        remarks,
+        [record for line in lines for record in _records(key, line, printed.classes, comparison)],
+    )
+
+
+def _remark(line: _Line, note: str) -> str:
+    """Return a remark on a row of a table, with its counts where no mark says which row it is."""
+    return note if note.startswith("(*)") else f"{line.row.pp}:{line.row.box}. {note}"
+
+
+def _one_class(
+    lines: Sequence[_Line], classes: Sequence[str], comparison: Comparison
+) -> tuple[list[list[Cell]], list[list[Cell]]]:
+    (label,) = classes
+    recipes = list(dict.fromkeys(recipe for line in lines for recipe in line.ours if recipe))
+    first = [Cell("", "text", 3), Cell("paper, Cityscapes", "paper"), Cell(comparison.title, "ours", 1 + len(recipes))]
+    names = [CLASS_NAMES[label], *(f"{RECIPE_NAMES[recipe]} recipe" for recipe in recipes)]
+    second = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell(CLASS_NAMES[label], "paper")]
+    head = [headers(first), headers([*second, *(Cell(name) for name in names)])]
+    body = []
+    for line in lines:
+        cells = []
+        for recipe in (None, *recipes):
+            result = line.ours.get(recipe)
+            text = comparison.shown(result.iou(label)) + comparison.collapse_mark(result) if result else ""
+            cells.append(Cell(text))
+        body.append([*line.intro(), Cell(_printed(comparison.paper, line.name, label), "paper"), *cells])
+    return head, body
+
+
+def _classes(
+    lines: Sequence[_Line], classes: Sequence[str], comparison: Comparison
+) -> tuple[list[list[Cell]], list[list[Cell]]]:
+    names = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell("IoU", "text")]
+    head = [headers([*names, *(Cell(CLASS_NAMES[label]) for label in classes)])]
+    body = []
+    for line in lines:
+        printed = [Cell(_printed(comparison.paper, line.name, label), "paper") for label in classes]
+        body.append([*line.intro(), Cell("paper, Cityscapes", "paper text"), *printed])
+        for recipe, result in line.ours.items():
+            source = f"here, {RECIPE_NAMES[recipe]} recipe" if recipe else "here"
+            source += comparison.collapse_mark(result)
+            cells = [Cell(comparison.shown(result.iou(label))) for label in classes]
+            body.append([Cell("", "text", 3), Cell(source, "text"), *cells])
+    return head, body
+
+
+def _printed(paper: Paper, name: str, label: str) -> str:
+    row = paper.numbers.rows.get(name)
+    return NONE if row is None or label not in row.iou else f"{row.iou[label]:g}{row.mark}"
+
+
+def _records(key: str, line: _Line, classes: Sequence[str], comparison: Comparison) -> list[dict[str, object]]:
+    records: list[dict[str, object]] = []
+    for recipe, result in line.ours.items():
+        for label in classes:
+            ours = result.iou(label)
+            records.append(
+                {
+                    "table": key,
+                    "row": result.row,
+                    "loss": line.loss,
+                    "pp": line.row.pp,
+                    "box": line.row.box,
+                    "recipe": recipe or "",
+                    "class": label,
+                    "paper_cityscapes_iou": comparison.paper.numbers.rows[line.name].iou.get(label, ""),
+                    "dataset": comparison.dataset,
+                    "iou": csv_number(ours.mean if ours else None),
+                    "sd": csv_number(ours.sd if ours else None),
+                    "n": ours.n if ours else 0,
+                }
+            )
+    return records

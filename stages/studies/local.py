@@ -1,0 +1,90 @@
+"""A grid's trainings without DVC, for machines that lack it: each in a folder of its own, several at a time."""
+
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from filelock import FileLock
+
+from stages import paths
+from stages.errors import UserError
+from stages.studies import queue
+from stages.studies.grids import Run, missing, write
+
+
+def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
+    """Train and evaluate what has no result yet, `jobs` at a time, on one device.
+
+    Raises:
+        UserError: A run failed, the others are kept; or the data cannot be made.
+    """
+    left = missing(root, chosen)
+    with tempfile.TemporaryDirectory() as folder:
+        data = {key: _make_data(root, run) for key, run in {_data(run): run for run in left}.items()}
+        context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+        threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+        failed, to_go = [], len(left)
+        with ProcessPoolExecutor(jobs, context, initializer=_use_threads, initargs=(threads,)) as pool:
+            waiting = {
+                pool.submit(_run, root, run, Path(folder) / run.experiment, data[_data(run)]): run for run in left
+            }
+            for done in as_completed(waiting):
+                run, to_go = waiting[done], to_go - 1
+                if problem := done.exception():
+                    failed.append(f"{run.experiment} failed: {problem}")
+                    print(failed[-1], file=sys.stderr, flush=True)
+                else:
+                    print(f"{run.experiment}: kept, {to_go} to go", flush=True)
+    if failed:
+        raise UserError(failed[0])
+
+
+def _data(run: Run) -> tuple[str, ...]:
+    """Return what decides the data of a run."""
+    profile = run.settings.profile
+    return (
+        run.dataset,
+        run.state,
+        profile.scenes.model_dump_json(),
+        profile.boxes.model_dump_json(),
+        str(run.settings.params.data_seed),
+    )
+
+
+def _make_data(root: Path, run: Run) -> Path:
+    """Make scenes and packed arrays of a run; they stay for the next study."""
+    from stages.boxes.pack import pack
+    from stages.download import download
+
+    folder = root / ".clones" / f"data-{queue.fingerprint(*_data(run))}"
+    packed = paths.packed(run.dataset, folder)
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (packed / "arrays.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            environ = os.environ | {"DVC_ROOT": os.environ.get("DVC_ROOT", str(root))}
+            manifest = download(run.settings.profile, run.dataset, paths.scenes(run.dataset, folder), environ)
+            pack(run.settings.profile.boxes, run.settings.params.data_seed, run.dataset, manifest, packed)
+    return folder / "data"
+
+
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def _run(root: Path, run: Run, folder: Path, data: Path) -> None:
+    from stages.evaluate.run import evaluate_run
+    from stages.train.loop import train
+
+    folder.mkdir(parents=True)
+    (folder / "data").symlink_to(data)
+    train(run.settings, run.row, run.seed, folder)
+    evaluate_run(run.settings, run.row, run.seed, folder)
+    write(root, run, lambda name: (folder / name).read_bytes())

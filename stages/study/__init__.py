@@ -1,1 +1,0 @@
-"""Trainings beyond the paper's rows, and what they teach."""

@@ -1,0 +1,62 @@
+"""Which images train and which validate, and the order in which they become pixel-perfect."""
+
+import json
+
+from tests.boxes.painted import crowd
+
+JSON_FILES = ("boxes.json", "split.json", "statistics.json", "arrays.json")
+
+
+def contents(out):
+    return {file.relative_to(out).as_posix(): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
+
+
+def split_of(out):
+    return json.loads((out / "split.json").read_text())
+
+
+def test_official_split_is_the_sources(folder, tmp_path):
+    for name, split in (("d", "train"), ("a", "test"), ("c", "val"), ("b", "train")):
+        folder.add(name, split=split)
+    split = split_of(folder.pack(tmp_path / "packed"))
+    assert (split["train"], split["val"]) == (["b", "d"], ["a", "c"])
+
+
+def test_random_split_is_80_20_without_overlap_and_follows_data_seed(folder, tmp_path):
+    crowd(folder, train=30, val=20)
+    splits = [
+        split_of(folder.pack(tmp_path / str(k), data_seed=seed, split="random", val_share=0.2))
+        for k, seed in enumerate((0, 0, 1))
+    ]
+    for split in splits:
+        assert (len(split["train"]), len(split["val"])) == (40, 10)
+        assert set(split["train"]) | set(split["val"]) == {entry["id"] for entry in folder.images}
+    assert splits[0] == splits[1]
+    assert set(splits[0]["val"]) != set(splits[2]["val"])
+    official = {entry["id"] for entry in folder.images if entry["split"] == "val"}
+    assert 0 < len(official & set(splits[0]["val"])) < 10  # drawn from both of the source's splits
+
+
+def test_holdout_takes_runs_of_neighbours_from_the_training_images_alone(folder, tmp_path):
+    for k in range(60):
+        folder.add(f"{k:03}", split="train" if k < 50 else "val")
+    splits = [
+        split_of(folder.pack(tmp_path / str(k), data_seed=seed, split="holdout", val_share=0.2))
+        for k, seed in enumerate((0, 0, 1))
+    ]
+    for split in splits:
+        assert sorted(split["train"] + split["val"]) == [f"{k:03}" for k in range(50)]
+        assert 10 <= len(split["val"]) < 15
+        numbers = [int(name) for name in split["val"]]
+        assert sum(b - a > 1 for a, b in zip(numbers, numbers[1:], strict=False)) <= 2  # at most three runs
+    assert splits[0] == splits[1]
+    assert splits[0]["val"] != splits[2]["val"]
+
+
+def test_pp_order_is_a_permutation_that_follows_data_seed_and_leaves_the_official_split(folder, tmp_path):
+    crowd(folder, train=20, val=2)
+    first, again, other = (split_of(folder.pack(tmp_path / str(k), data_seed=s)) for k, s in enumerate((0, 0, 1)))
+    assert sorted(first["pp_order"]) == list(range(20))
+    assert first["pp_order"] != list(range(20))
+    assert first["pp_order"] == again["pp_order"] != other["pp_order"]
+    assert first["train"] == other["train"]

@@ -1,0 +1,30 @@
+"""The pictures of why the literal loss may collapse say what they were made for."""
+
+from stages.figures import dynamics
+
+
+def test_the_pictures_say_what_they_were_made_for():
+    for draw in (dynamics.portrait, dynamics.boundaries):
+        picture = draw(1.75, 0.2, 0.3)
+        texts = [text.get_text() for text in picture.figure.texts]
+        assert any("τ = 1.75" in text and "30%" in text for text in texts)
+        assert picture.png().startswith(b"\x89PNG")
+
+
+def test_trainings_tell_both_recipes_ends(project):
+    picture = dynamics.trainings("synthetic", 0, project)
+    assert "literal recipe (paper): in the end 95.0 % of true foreground and 60.0 % of true background" in picture.alt
+    assert "stable recipe: in the end 5.0 % of true foreground" in picture.alt
+    assert "car IoU 4.2 %" in picture.alt
+    labels = [axes.get_ylabel() for axes in picture.figure.axes]
+    assert labels == list(dynamics.CURVES) * 2
+    flipped = picture.figure.axes[0].get_lines()[0]
+    assert list(flipped.get_ydata()) == [0, 20, 95]
+
+
+def test_two_committed_trainings_are_told_by_their_own_numbers(project):
+    picture = dynamics.ablated("camvid", ("bare", "cap-warmup-at-tau"), project)
+    assert "bare: in the end 95.0 % of true foreground" in picture.alt
+    assert "cap-warmup-at-tau: in the end 5.0 % of true foreground" in picture.alt
+    assert "car IoU 68.0 %" in picture.alt
+    assert "CamVid" in picture.figure.texts[-2].get_text()

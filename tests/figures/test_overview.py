@@ -1,0 +1,56 @@
+"""The overview picture: every run of every row, with the paper's number beside it."""
+
+import math
+
+import matplotlib.colors
+from matplotlib import rc_context
+
+from stages import config
+from stages.figures.overview import draw, runs_frame
+from stages.figures.style import RECIPE_COLOURS, RULES
+
+
+def inputs(comparison):
+    return comparison.paper, config.load(), comparison.found
+
+
+def test_the_frame_has_each_run_once_with_its_iou_and_the_papers_number(comparison):
+    printed, settings, results = inputs(comparison)
+    frame = runs_frame(printed, settings, results)
+    assert list(dict.fromkeys(frame.row)) == list(settings.rows)
+    assert len(frame) == sum(len(result.runs) for result in results.values())
+    stable = frame[frame.row == "bootstrap-500-2280-stable"].iloc[0]
+    assert stable.iou == results["bootstrap-500-2280-stable"].runs[0]["iou"]["car"]
+    assert (stable.recipe, stable.measure, stable.paper) == ("stable", "car", 85.45)
+    assert math.isnan(frame[frame.row == "regression-0-2780"].iloc[0].paper)
+    assert frame[frame.row == "ce-2780"].iloc[0].iou == results["ce-2780"].runs[0]["mean_iou"]
+
+
+def test_the_picture_has_a_dot_for_each_run_in_its_recipes_colour_and_names_the_dataset(comparison):
+    printed, settings, results = inputs(comparison)
+    picture = draw(printed, settings, results)
+    frame = runs_frame(printed, settings, results)
+    dots = [
+        (round(float(x), 6), matplotlib.colors.to_hex(dot_colours[i % len(dot_colours)]))
+        for axes in picture.figure.axes
+        for collection in axes.collections
+        if len(dot_colours := collection.get_facecolors())
+        for i, (x, _) in enumerate(collection.get_offsets())
+    ]
+    expected = [(round(iou, 6), RECIPE_COLOURS[recipe]) for iou, recipe in zip(frame.iou, frame.recipe, strict=True)]
+    assert sorted(dots) == sorted(expected)
+    assert "synthetic street scenes" in picture.alt
+    assert "paper's on Cityscapes" in picture.alt
+
+
+def test_every_word_of_the_picture_lies_inside_it(comparison):
+    figure = draw(*inputs(comparison)).figure
+    with rc_context(RULES):  # matplotlib makes the labels of ticks when asked for them
+        figure.draw_without_rendering()
+        words = [figure.legends[0], *(axes._left_title for axes in figure.axes)]
+        words += [label for axes in figure.axes for label in (*axes.get_yticklabels(), *axes.get_xticklabels())]
+        boxes = [word.get_window_extent() for word in words]
+    outside = [
+        word for word, box in zip(words, boxes, strict=True) if box.x0 < figure.bbox.x0 or figure.bbox.x1 < box.x1
+    ]
+    assert not outside

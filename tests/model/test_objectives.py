@@ -1,0 +1,223 @@
+"""The loss of each row on a batch against a slow loop over pixels, written from the paper's sections."""
+
+import math
+
+import pytest
+import torch
+
+from stages.config import Row
+from stages.model import objectives
+from stages.model.objectives import Supervision, list_pixels, objective, predict
+from stages.model.predictor import flipper_of
+from stages.train.cuda_graph import padded_list
+from tests.train.tiny import hyperparameters
+
+SHAPE = (3, 6, 8)
+FILL_RATE = (1.0, 0.6, 0.5)
+
+
+def row_of(loss: str, **others) -> Row:
+    task = "car-person" if loss.startswith("ce") else "car"
+    return Row(task=task, loss=loss, pp=500, box=2280, **others)
+
+
+BOUND_PRIOR = {"bound": "tanh", "smax": 3.0, "prior": 0.25}
+ROWS = {
+    "bce": row_of("bce"),
+    "regression-box": row_of("regression", pixels="box"),
+    "regression-all": row_of("regression", pixels="all"),
+    "uncertainty": row_of("uncertainty"),
+    "bootstrap": row_of("bootstrap", recipe="paper"),
+    "bootstrap-stable": row_of("bootstrap", recipe="stable"),
+    "bootstrap-bound-prior": row_of("bootstrap", recipe="paper", overrides=BOUND_PRIOR),
+    "ce": row_of("ce"),
+    "ce_bootstrap": row_of("ce_bootstrap", recipe="paper"),
+    "ce_bootstrap-stable": row_of("ce_bootstrap", recipe="stable"),
+}
+
+
+@pytest.fixture
+def labels() -> Supervision:
+    """Image 0 is pixel-perfect, with void; images 1 and 2 have one box and two."""
+    target, box = torch.zeros(SHAPE, dtype=torch.int64), torch.zeros(SHAPE, dtype=torch.int64)
+    target[0, 2:4, 2:5], target[0, 5] = 1, 255
+    for image, number, rows, columns in [
+        (1, 1, slice(1, 5), slice(1, 6)),
+        (2, 1, slice(0, 3), slice(0, 4)),
+        (2, 2, slice(3, 6), slice(4, 8)),
+    ]:
+        target[image, rows, columns], box[image, rows, columns] = 1, number
+    return Supervision(target, box, torch.tensor([True, False, False]))
+
+
+def output_of(row: Row) -> torch.Tensor:
+    channels = hyperparameters(row).channels
+    return 2 * torch.randn(SHAPE[0], channels, *SHAPE[1:], generator=torch.Generator().manual_seed(7))
+
+
+def loss_of(row: Row, output, labels, lister=list_pixels, **changed):
+    chosen = hyperparameters(row, **changed)
+    torch.manual_seed(3)
+    return objective(chosen, flipper_of(chosen, FILL_RATE), list_pixels=lister)(output, labels)
+
+
+def softplus(x):
+    return math.log1p(math.exp(-abs(x))) + max(x, 0)
+
+
+def by_hand(name: str, row: Row, output, labels) -> float:
+    """Sum over pixels, one at a time, of the loss that the paper gives the pixel, over the number of valid pixels."""
+    total, valid = 0.0, 0
+    lowest = {}
+    if "stable" in name:  # the cap: the lowest 40 % of each box by mean
+        for image in (1, 2):
+            for number in (1, 2):
+                inside = (labels.box[image] == number).nonzero().tolist()
+                ranked = sorted(inside, key=lambda p: output[image, 0, p[0], p[1]].item())
+                for p in ranked[: int(0.4 * len(inside) + 1e-4)]:
+                    lowest[image, *p] = True
+    for image, y, x in torch.cartesian_prod(*map(torch.arange, SHAPE)).tolist():
+        t = labels.target[image, y, x].item()
+        if t == 255:
+            continue
+        valid += 1
+        mu = output[image, 0, y, x].item()
+        in_box = labels.box[image, y, x].item() > 0
+        uncertain = in_box or (name == "regression-all" and image > 0)
+        if name == "bce" or (not uncertain and not name.startswith("regression")):
+            total += softplus(mu) - t * mu
+            continue
+        if not uncertain:
+            total += (t - mu) ** 2
+            continue
+        raw = output[image, 1, y, x].item()
+        if name.startswith("regression"):
+            s = raw if raw > 0 else -2 * math.tanh(-raw / 2)
+            total += 0.5 * math.exp(-s) * (t - mu) ** 2 + 0.5 * s
+            continue
+        s = 3 * math.tanh(raw / 3) if "bound" in name else raw
+        a = mu / math.sqrt(1 + math.pi * math.exp(s) / 8)
+        total += softplus(a) - t * a
+        if name == "uncertainty":
+            continue
+        flip = 1 / (1 + math.exp((2.5 - math.exp(s)) / 0.2))
+        if "stable" in name:
+            flip = flip if (image, y, x) in lowest else 0.0
+        if "prior" in name:
+            total += 0.25 * 0.5 * math.log(1 + math.pi * math.exp(s) / 8)
+        total += (1 - flip) * (softplus(mu) - t * mu) + flip * (softplus(mu) - (1 - t) * mu)
+    return total / valid
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if not n.startswith("ce")])
+def test_binary_losses_give_each_pixel_what_the_paper_gives_it(name, labels):
+    row = ROWS[name]
+    output = output_of(row)
+    loss = loss_of(row, output, labels)
+    assert loss.total.item() == pytest.approx(by_hand(name, row, output, labels), rel=1e-5)
+    parts = sum(value.item() for term, value in loss.terms.items() if term != "flipped")
+    assert parts == pytest.approx(loss.total.item(), rel=1e-5)
+
+
+def test_multi_class_losses_add_uncertainty_and_bootstrapping_inside_boxes_only(labels):
+    row = ROWS["ce_bootstrap"]
+    output = output_of(row)
+    loss = loss_of(row, output, labels)
+    mean, s = output.chunk(2, dim=1)
+    log_p = mean.log_softmax(1)
+    known, inside = labels.target != 255, labels.box > 0
+    plain = -log_p.gather(1, labels.target.clamp(max=2).unsqueeze(1)).squeeze(1)
+    flip = (s.exp().amax(1) > 2.5) & inside
+    new = torch.where(flip, mean.argmax(1), labels.target.clamp(max=2))
+    bootstrap = -log_p.gather(1, new.unsqueeze(1)).squeeze(1)
+    assert loss.terms["plain"].item() == pytest.approx((plain[known & ~inside].sum() / known.sum()).item(), rel=1e-5)
+    assert loss.terms["bootstrap"].item() == pytest.approx((bootstrap[inside].sum() / known.sum()).item(), rel=1e-5)
+    flipped = (new != labels.target)[inside].float().mean()
+    assert loss.terms["flipped"].item() == pytest.approx(flipped.item(), rel=1e-5)
+    exact = 0.0  # E[softmax] by many samples of one's own
+    for pixel_mean, pixel_s in zip(mean.movedim(1, -1)[inside], s.movedim(1, -1)[inside], strict=True):
+        draws = pixel_mean + (pixel_s / 2).exp() * torch.randn(4000, 3)
+        exact -= draws.softmax(-1)[:, 1].mean().log().item()
+    many = loss_of(row, output, labels, mc_samples=3000)
+    assert many.terms["uncertainty"].item() == pytest.approx(exact / known.sum().item(), rel=0.03)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_void_pixels_and_pixels_outside_the_rule_have_no_gradient(name, labels):
+    row = ROWS[name]
+    output = output_of(row).requires_grad_()
+    loss_of(row, output, labels).total.backward()
+    logits = len(row.classes) if name.startswith("ce") else 1
+    assert (output.grad[0, :, 5] == 0).all()  # void
+    assert (output.grad[:, :logits][(labels.target != 255).unsqueeze(1).expand(-1, logits, -1, -1)] != 0).any()
+    if hyperparameters(row).has_variance:
+        variance = output.grad[:, logits:].abs().sum(1)
+        uncertain = labels.box > 0
+        if name == "regression-all":
+            uncertain = torch.arange(3).view(-1, 1, 1).expand(SHAPE) > 0
+        assert (variance[~uncertain] == 0).all()
+        assert (variance[uncertain] > 0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap", "bootstrap-stable", "ce_bootstrap-stable"])
+def test_a_batch_without_boxes_or_without_valid_pixels_is_no_trouble(name, labels):
+    row = ROWS[name]
+    output = output_of(row).requires_grad_()
+    clean = Supervision(labels.target[:1], labels.box[:1], labels.pixel_perfect[:1])
+    assert torch.isfinite(loss_of(row, output[:1], clean).total)
+    void = Supervision(torch.full((1, 6, 8), 255), torch.zeros(1, 6, 8, dtype=torch.int64), torch.tensor([True]))
+    assert loss_of(row, output[:1], void).total.item() == 0
+
+
+def test_flips_towards_the_model_leave_what_the_model_calls_foreground(labels):
+    row = row_of("bootstrap", recipe="paper", overrides={"flip_target": "model"})
+    output = output_of(row)
+    output[:, 1] = math.log(50.0)  # everything above tau
+    loss = loss_of(row, output, labels)
+    mu = output[:, 0][labels.box > 0]
+    toward_model = torch.nn.functional.softplus(-mu.abs()).sum() / (labels.target != 255).sum()
+    assert loss.terms["bootstrap"].item() == pytest.approx(toward_model.item(), rel=1e-5)
+
+
+def test_decisions_are_made_where_the_paper_puts_them():
+    mean = torch.tensor([-0.1, 0.1, 0.4, 0.6]).view(1, 1, 1, 4)
+    binary, regression, multi_class = (hyperparameters(ROWS[name]) for name in ("bce", "regression-box", "ce"))
+    assert predict(mean, binary).flatten().tolist() == [0, 1, 1, 1]
+    assert predict(mean, regression).flatten().tolist() == [0, 0, 0, 1]
+    assert predict(torch.tensor([0.1, 0.3, 0.2]).view(1, 3, 1, 1), multi_class).item() == 1
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_padded_lists_change_no_loss_and_no_gradient(name, labels, monkeypatch):
+    """Lists as long as a captured step needs them, longer than the batch's. Noise is the same for a pixel of either."""
+    row, output = ROWS[name], output_of(ROWS[name])
+    noise = torch.randn(3, 4, 200, generator=torch.Generator().manual_seed(5))
+    monkeypatch.setattr(objectives.torch, "randn", lambda shape, dtype, device: noise[:, :, : shape[-1]])
+    found = []
+    for lister in (list_pixels, padded_list(96), padded_list(144)):
+        leaf = output.clone().requires_grad_()
+        loss = loss_of(row, leaf, labels, lister)
+        loss.total.backward()
+        found.append((loss, leaf.grad))
+    for loss, gradient in found[1:]:
+        torch.testing.assert_close(loss.total, found[0][0].total)
+        assert {k: v.item() for k, v in loss.terms.items()} == pytest.approx(
+            {k: v.item() for k, v in found[0][0].terms.items()}
+        )
+        torch.testing.assert_close(gradient, found[0][1])
+
+
+def test_a_batchs_loss_is_the_sum_of_its_parts_where_counts_are_summed(labels):
+    """Two processes with a part each: their losses add up to that of the batch, and so do the gradients."""
+    row = ROWS["bootstrap"]
+    output = output_of(row)
+    chosen = hyperparameters(row)
+    flipper = flipper_of(chosen, FILL_RATE)
+    whole = objective(chosen, flipper)(output, labels)
+    valid, inside = (labels.target != 255).sum(), (labels.box > 0).sum()
+    total = 0.0
+    for part in (slice(0, 1), slice(1, 3)):
+        mine = Supervision(labels.target[part], labels.box[part], labels.pixel_perfect[part])
+        sums = iter((valid, inside))  # what all_reduce_sum returns for the counts of either process
+        total += objective(chosen, flipper, lambda _, sums=sums: next(sums))(output[part], mine).total
+    torch.testing.assert_close(total, whole.total)

@@ -1,0 +1,91 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from stages.config import Row
+from stages.model.recipes import RECIPES, bound_log_variance, raw_start, recipe_of
+
+RAW = torch.linspace(-300, 300, 6001)
+SQUEEZED = replace(RECIPES["paper"], bound="tanh", smax=3.0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "low", "high"), [(RECIPES["paper"], -20, 90), (SQUEEZED, -3, 3), (RECIPES["regression"], -2, 300)]
+)
+def test_each_bound_keeps_its_range_and_starts_at_variance_one(recipe, low, high):
+    bounded = bound_log_variance(RAW, recipe)
+    assert bounded.min() >= low
+    assert bounded.max() <= high
+    assert (bounded.diff() >= 0).all()
+    near_zero = torch.tensor([-1e-3, 0.0, 1e-3])
+    torch.testing.assert_close(bound_log_variance(near_zero, recipe), near_zero, rtol=1e-3, atol=1e-9)
+
+
+def test_the_smooth_bounds_leave_a_gradient_to_return_by():
+    for recipe in (SQUEEZED, RECIPES["regression"]):
+        raw = torch.tensor([-6.0, 6.0], requires_grad=True)
+        bound_log_variance(raw, recipe).sum().backward()
+        assert (raw.grad > 1e-3).all()
+
+
+@pytest.mark.parametrize("recipe", [replace(SQUEEZED, smax=None), replace(SQUEEZED, bound="clamp")])
+def test_a_bound_that_is_none_is_refused(recipe):
+    with pytest.raises(ValueError, match="bound="):
+        bound_log_variance(RAW, recipe)
+
+
+def test_every_row_has_its_recipe(settings):
+    for name, row in settings.rows.items():
+        expected = "stable" if name.endswith("-stable") else "regression" if "regression" in name else "paper"
+        assert recipe_of(row).name == expected
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changed"),
+    [
+        (RECIPES["paper"], {}),
+        (SQUEEZED, {}),
+        (RECIPES["regression"], {}),
+        (RECIPES["regression"], {"initial_variance": 5.0}),
+        (SQUEEZED, {"smax": 2.0}),
+    ],
+)
+@pytest.mark.parametrize("start", [0.2, 1.0, 2.5])
+def test_the_network_starts_at_the_recipes_variance(recipe, changed, start):
+    recipe = replace(recipe, **{"initial_variance": start} | changed)
+    s = bound_log_variance(torch.tensor([raw_start(recipe)]), recipe)
+    assert s.exp().item() == pytest.approx(recipe.initial_variance, rel=1e-5)
+
+
+def test_an_initial_variance_that_goes_with_tau_needs_one():
+    recipe = replace(RECIPES["stable"], initial_variance=1.0, initial_variance_per_tau=0.4)
+    assert recipe.first_variance(2.5) == 1.0
+    assert recipe.first_variance(5.0) == 2.0
+    assert recipe.first_variance() == 1.0
+    s = bound_log_variance(torch.tensor([raw_start(recipe, 10.0)]), recipe)
+    assert s.exp().item() == pytest.approx(4.0, rel=1e-5)
+
+
+def test_an_initial_variance_out_of_the_bounds_reach_is_an_error():
+    with pytest.raises(ValueError, match="^the initial variance is 100; allowed with bound tanh: above 0.0498"):
+        raw_start(replace(SQUEEZED, initial_variance=100.0))
+
+
+def stable(**overrides) -> Row:
+    return Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides=overrides)
+
+
+def test_a_rows_overrides_change_its_recipe_and_no_other():
+    row = stable(prior=0.5, fill_cap=False)
+    assert recipe_of(row) == replace(RECIPES["stable"], prior=0.5, fill_cap=False)
+    assert RECIPES["stable"].fill_cap
+    reloaded = Row(**row.model_dump(exclude_none=True))
+    assert recipe_of(reloaded) == recipe_of(row)
+
+
+def test_an_overridden_initial_variance_no_longer_goes_with_tau():
+    assert RECIPES["stable"].first_variance(5.0) == 5.0
+    assert recipe_of(stable(initial_variance=2.0)).first_variance(5.0) == 2.0
+    assert math.isclose(recipe_of(stable(initial_variance_per_tau=0.5)).first_variance(5.0), 2.5)

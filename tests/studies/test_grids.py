@@ -1,0 +1,314 @@
+"""The grids say what they mean, and the queue runs them."""
+
+import json
+import shutil
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from dvc.utils.hydra import apply_overrides
+
+from stages import config
+from stages.analysis.paper import load_claims
+from stages.errors import UserError
+from stages.model.recipes import RECIPES, Recipe, recipe_of
+from stages.paths import ROOT
+from stages.studies import grids
+from tests.pipeline.clones import copy_project
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for folder in ("configs", "studies"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict[str, grids.Run]:
+    chosen = grids.load(grid, root)
+    runs = grids.runs(config.load(root), grid, dataset, root)
+    ours = [variant for variant in chosen.runs.values() if dataset in (variant.datasets or [dataset])]
+    assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in ours)
+    return {run.variant: run for run in runs if run.seed == 0}
+
+
+def settings_of_dvc(root: Path, run: grids.Run) -> config.Settings:
+    """The settings that DVC makes of a run's changes, by its own means, in a copy of its own."""
+    copy = root / run.experiment
+    copy.mkdir()
+    shutil.copy(root / "params.yaml", copy)
+    shutil.copytree(root / "configs", copy / "configs")
+    by_file: dict[str, list[str]] = {}
+    for change in run.set_params():
+        file, _, override = change.rpartition(".yaml:")
+        by_file.setdefault(f"{file or 'params'}.yaml", []).append(override)
+    for file, overrides in by_file.items():
+        apply_overrides(copy / file, overrides)
+    return config.load(copy)
+
+
+@pytest.mark.parametrize("dataset", ["camvid", "synthetic", "cityscapes"])
+@pytest.mark.parametrize("grid", grids.GRIDS)
+def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
+    for run in runs_of(root, grid, dataset).values():
+        settings = run.settings
+        assert settings.params.dataset == dataset
+        assert settings.params.seeds == (0,)
+        assert run.target == config.stage_name("evaluate", run.row, settings.rows[run.row], 0)
+        recipe = recipe_of(settings.rows[run.row])
+        assert recipe.smax is None or recipe.bound != "tanh" or settings.params.tau < 2.718**recipe.smax
+
+
+@pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
+@pytest.mark.parametrize("grid", grids.GRIDS)
+def test_dvc_makes_of_the_changes_what_a_run_has_as_its_settings(root, grid, dataset):
+    for run in runs_of(root, grid, dataset).values():
+        assert run.settings == settings_of_dvc(root, run)
+
+
+NEUTRAL = asdict(Recipe("", bound="finite"))  # what a result says nothing of, because it is older
+UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target", "prior"}}
+
+
+@pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
+@pytest.mark.parametrize("grid", grids.GRIDS)
+def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset):
+    asked, data = 0, set()
+    for name, run in runs_of(root, grid, dataset).items():
+        settings = run.settings
+        row, train = settings.rows[run.row], settings.profile.train
+        recipe = asdict(recipe_of(row))
+        for unread in ("name", *UNREAD.get(row.loss, ()), *(["smax"] if recipe["bound"] != "tanh" else [])):
+            del recipe[unread]
+        expected = {
+            "tau": settings.params.tau, "temperature": settings.params.temperature,
+            "mc_samples": settings.params.mc_samples, "steps": settings.steps,
+            "learning_rate": settings.learning_rate, "schedule": train.schedule,
+            "width": train.width, "weight_decay": train.weight_decay, "batch_size": settings.params.batch_size,
+            "size": list(settings.profile.boxes.size),
+        }  # fmt: skip
+        for file in (ROOT / "reference" / grids.GRIDS[grid] / dataset).glob(f"{name}-[0-9].json"):
+            kept = json.loads(file.read_text())
+            assert kept["row"] == run.row, file
+            assert kept["changes"] == json.loads(json.dumps(run.changes.record())), file
+            assert {key: kept["settings"].get(key, value) for key, value in expected.items()} == expected, file
+            assert kept["resolutions"].get("warmup_share", 0.0) == recipe["warmup_share"], file
+            if row.bootstraps:
+                assert {key: (NEUTRAL | kept["resolutions"])[key] for key in recipe} == recipe, file
+            assert kept["counts"]["pp"] / kept["counts"]["train"] == pytest.approx(
+                row.pp / config.PAPER_IMAGES, abs=0.01
+            )
+            data.add(kept["data"])
+            asked += 1
+    assert asked > 40
+    assert len(data) == 1
+
+
+def test_the_ablation_never_sees_the_evaluation_split_and_the_reference_changes_no_data(root):
+    boxes = config.read_profiles(root)["camvid"].boxes
+    for run in runs_of(root, "ablation").values():
+        assert run.settings.profile.boxes == boxes.model_copy(update={"split": "holdout", "val_share": 0.2})
+    for run in runs_of(root, "reference").values():
+        assert run.settings.profile.boxes == boxes
+
+
+def test_the_ablation_is_of_at_most_80_runs_besides_its_baselines(root):
+    count = 0
+    settings = config.load(root)
+    for dataset in ("synthetic", "camvid"):
+        runs = grids.runs(settings, "ablation", dataset, root)
+        count += sum(settings.rows[run.row].bootstraps for run in runs)
+    assert 40 <= count <= 80
+
+
+def test_the_reference_holds_every_row_three_times_and_those_that_criteria_compare_five_or_ten(root):
+    settings = config.load(root)
+    grid, runs = grids.load("reference", root), grids.runs(settings, "reference", "camvid", root)
+    counts = {name: [run.seed for run in runs if run.variant == name] for name in grid.runs}
+    asked = {row for criterion in load_claims(ROOT).criteria for row in criterion.check.rows}
+    assert all(seeds == list(range(len(seeds))) for seeds in counts.values())
+    compared = asked | {"regression-500-2280", "uncertainty-500-2280", "bootstrap-500-2280"}
+    assert {len(counts[row]) for row in compared} == {5, 10}
+    assert set(map(len, counts.values())) == {3, 5, 10}
+    assert {run.row for run in runs} == set(settings.rows)
+
+
+@pytest.mark.parametrize("row", ["bce-500-2280", "uncertainty-500-2280", "ce-500-2280"])
+def test_a_control_draws_what_the_stable_recipe_draws(root, row):
+    run = runs_of(root, "reference")[f"{row}-warmup"]
+    settings = run.settings
+    ours, stable = settings.rows[row], settings.rows["bootstrap-500-2280-stable"]
+    assert (ours.pp, ours.box, run.seed) == (stable.pp, stable.box, 0)
+    assert recipe_of(ours) == replace(RECIPES["paper"], warmup_share=RECIPES["stable"].warmup_share)
+
+
+def test_a_variant_changes_what_it_says_and_nothing_else(root):
+    run = runs_of(root)["bare-bound"]
+    before, after = config.load(root), run.settings
+    bare = {"bound": "tanh", "smax": 3.0, "prior": 0.0, "fill_cap": False}
+    bare |= {"warmup_share": 0.0, "initial_variance_per_tau": 0.0}
+    assert recipe_of(after.rows[run.row]) == replace(RECIPES["stable"], **bare)
+    assert {n: r for n, r in after.rows.items() if n != run.row} == {
+        n: r for n, r in before.rows.items() if n != run.row
+    }
+    assert after.params.model_copy(update={"dataset": before.params.dataset}) == before.params
+
+
+def test_what_a_grid_sets_for_a_dataset_holds_for_all_of_its_runs_unless_one_says_otherwise(root):
+    text = (root / "studies/reference.yaml").read_text()
+    assert "synthetic: {steps: 720}" in text
+    (root / "studies/reference.yaml").write_text(
+        text.replace("synthetic: {steps: 720}", "synthetic: {steps: 720, tau: 3.0}")
+    )
+    runs = {dataset: runs_of(root, "reference", dataset) for dataset in ("synthetic", "camvid")}
+    assert runs["synthetic"]["bce-2780"].changes.set == {"steps": 720, "tau": 3.0}
+    assert runs["synthetic"]["bootstrap-500-2280-tau-1"].changes.set["tau"] == 1.0
+    assert runs["camvid"]["bce-2780"].changes.set == {}
+    (root / "studies/reference.yaml").write_text(text.replace("synthetic: {steps: 720}", "drawn: {steps: 720}"))
+    with pytest.raises(
+        UserError, match="studies/reference.yaml: set has drawn; allowed: synthetic, camvid, cityscapes"
+    ):
+        runs_of(root, "reference")
+
+
+def test_a_seed_that_no_entry_has_is_refused(root):
+    chosen = grids.runs(config.load(root), "reference", "camvid", root)
+    assert {run.seed for run in grids.of_seeds(chosen, [0, 4])} == {0, 4}
+    known = sorted({run.seed for run in chosen})
+    with pytest.raises(UserError, match=f"--seeds 99: no entry of the grid has it; allowed: {str(known)[1:-1]}$"):
+        grids.of_seeds(chosen, [0, 99])
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("../full: {}", r"runs.../full is no name for an entry; allowed: a-z"),
+        ("new: {row: bce-501}", r"runs.new: row is bce-501; allowed: bce-2780, "),
+        ("new: {seeds: [-1]}", r"runs.new.seeds.0: input should be greater than or equal to 0"),
+        ("new: {seeds: [1, 1]}", r"runs.new.seeds: .*a seed may stand there once"),
+        ("new: {set: {tua: 1.0}}", r"runs.new: set has tua; allowed: data_seed, tau, "),
+        ("new: {set: {seeds: [3]}}", r"runs.new: set has seeds; allowed: data_seed, tau, "),
+        ("new: {set: {steps: -3}}", r"runs.new: set.steps is -3; allowed: a whole number from 1 "),
+        ("new: {train: {stesp: 3}}", r"runs.new: train has stesp; allowed: width, steps, "),
+        (
+            "new: {train: {horizontal_flip: 2.0}}",
+            r"runs.new: train.horizontal_flip is 2.0; allowed: a number from 0 to 1",
+        ),
+        ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs"),
+    ],
+)
+def test_an_entry_that_no_training_could_follow_is_refused_before_any_runs(root, entry, said):
+    text = (root / "studies/reference.yaml").read_text()
+    (root / "studies/reference.yaml").write_text(text.replace("\nruns:\n", f"\nruns:\n  {entry}\n"))
+    with pytest.raises(UserError, match=rf"^studies/reference.yaml: {said}"):
+        grids.runs(config.load(root), "reference", "synthetic", root)
+
+
+def test_what_a_part_of_a_grid_leaves_out_stays_queued(root, monkeypatch):
+    every = grids.runs(config.load(root), "reference", "camvid", root)
+    kept = []
+    monkeypatch.setattr(grids.queue, "work", lambda *_: None)
+    monkeypatch.setattr(grids.queue, "forget", lambda root, start, known: kept.extend(known))
+    grids.study(root, grids.only(every, ["bce-500"]), 1, every)
+    assert kept == [run.experiment for run in every]
+
+
+def test_an_entry_for_some_datasets_is_in_no_others_grid(root):
+    assert "full-720-steps" in runs_of(root, dataset="synthetic")
+    assert "full-720-steps" not in runs_of(root, dataset="camvid")
+
+
+def test_masks_and_boxes_make_up_the_papers_pool(root):
+    row = runs_of(root)["pp-100"].settings.rows["bootstrap-500-2280-stable"]
+    assert (row.pp, row.box) == (100, 2680)
+
+
+def test_no_two_runs_share_a_name_or_a_setting(root):
+    runs = grids.runs(config.load(root), "ablation", "camvid", root) + grids.runs(
+        config.load(root), "reference", "camvid", root
+    )
+    assert (
+        len({run.experiment for run in runs})
+        == len({(run.row, run.seed, str(run.changes)) for run in runs})
+        == len(runs)
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{row: bce-500,", "{row: bce-501,", "runs.masks: row is bce-501; allowed: bce-2780, "),
+        (
+            "row: bootstrap-500-2280-stable",
+            "row: bce-500",
+            "runs.base: overrides other than warmup_share are for bootstrap and ce_bootstrap alone",
+        ),
+        ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
+        ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
+        ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, camvid, cityscapes"),
+        ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(root, old, new, message):
+    text = (root / "studies/ablation.yaml").read_text()
+    assert old in text
+    (root / "studies/ablation.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        grids.runs(config.load(root), "ablation", "camvid", root)
+    assert str(error.value).startswith("studies/ablation.yaml: ")
+    assert message in str(error.value)
+
+
+def test_a_part_of_the_grid_can_be_chosen(root):
+    runs = grids.runs(config.load(root), "ablation", "camvid", root)
+    chosen = grids.only(runs, ["full", "base"])
+    assert [(run.variant, run.row, run.seed) for run in chosen] == [
+        ("full", "bce-2780", 0),
+        ("base", "bootstrap-500-2280-stable", 0),
+        ("full", "bce-2780", 1),
+        ("full", "bce-2780", 2),
+        ("full", "bce-2780", 3),
+    ]
+    with pytest.raises(UserError, match=r"^--only fool: no such entry of the grid; allowed: .*base.*full"):
+        grids.only(runs, ["fool"])
+
+
+def test_an_unknown_dataset_is_refused_before_anything_is_queued(root):
+    with pytest.raises(UserError, match=r"^dataset camvit: no such profile .* allowed: synthetic, camvid, cityscapes$"):
+        grids.runs(config.load(root), "ablation", "camvit", root)
+
+
+def test_an_experiments_name_follows_what_it_is_trained_with(root):
+    def names() -> dict[str, str]:
+        return {name: run.experiment for name, run in runs_of(root).items()}
+
+    before = names()
+    text = (root / "studies/ablation.yaml").read_text()
+    (root / "studies/ablation.yaml").write_text(text.replace("tau-1: {set: {tau: 1.0}", "tau-1: {set: {tau: 1.1}", 1))
+    changed = names()
+    assert [name for name in before if before[name] != changed[name]] == ["tau-1"]
+    (root / "stages" / "train").mkdir(parents=True)
+    (root / "stages" / "train" / "loop.py").write_text("# another loop\n")
+    assert not set(names().values()) & set(changed.values())
+
+
+@pytest.mark.slow
+def test_the_queue_runs_what_is_missing_and_keeps_each_result(tmp_path: Path):
+    clone = copy_project(tmp_path / "clone")
+    clone.edit("configs/datasets.yaml", "profiles.synthetic.scenes.images", {"train": 40, "val": 4})
+    clone.edit("params.yaml", "steps", 3)
+    clone.edit("studies/ablation.yaml", "runs", {"base": {}, "tau-1": {"set": {"tau": 1.0}}})
+    clone.edit("studies/ablation.yaml", "seeds", [0])
+    kept = clone.path / "reference" / "ablation" / "synthetic"
+    shutil.rmtree(kept)
+    clone.commit()
+    command = [sys.executable, "-m", "stages.studies", "ablation", "synthetic"]
+    assert "0 of 2 runs are there" in clone.run(*command).stdout
+    results = {file.stem: json.loads(file.read_text()) for file in kept.iterdir()}
+    assert set(results) == {"base-0", "tau-1-0"}
+    assert [results[name]["settings"]["tau"] for name in ("base-0", "tau-1-0")] == [2.5, 1.0]
+    assert results["base-0"]["n_images"] < 40  # held-out training images, not the 4 of the evaluation split
+    assert results["base-0"]["trace"]["steps"] == [1, 2, 3]
+    assert "2 of 2 runs are there" in clone.run(*command).stdout

@@ -1,0 +1,57 @@
+"""A grid's trainings in plain processes, without DVC."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stages import config
+from stages.errors import UserError
+from stages.paths import ROOT
+from stages.studies import grids, local
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for folder in ("configs", "studies"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.mark.dvc
+def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(root, capfd):
+    for name, old, new in [
+        ("configs/datasets.yaml", "images: {train: 400, val: 160}", "images: {train: 12, val: 4}"),
+        ("configs/datasets.yaml", "width: 0.5                    # half", "width: 0.25  # half"),
+        ("studies/reference.yaml", "synthetic: {steps: 720}", "synthetic: {steps: 3}"),
+        ("params.yaml", "device: auto", "device: cpu"),
+    ]:
+        text = (root / name).read_text()
+        assert old in text
+        (root / name).write_text(text.replace(old, new))
+    chosen = grids.only(grids.runs(config.load(root), "reference", "synthetic", root), ["bce-500", "ce-500"])
+    chosen = [run for run in chosen if run.seed < 2]
+    broken = replace(chosen[-1], seed=7, row="no-such-row")
+    with pytest.raises(UserError, match="no such row"):
+        local.study(root, [*chosen, broken], jobs=2)
+    kept = {file.name: file.read_bytes() for file in (root / "reference" / "runs" / "synthetic").glob("*.json")}
+    assert set(kept) == {f"{row}-{seed}.json" for row in ("bce-500", "ce-500") for seed in (0, 1)}
+    result = json.loads(kept["ce-500-1.json"])
+    assert (result["seed"], result["settings"]["steps"], result["row"]) == (1, 3, "ce-500")
+    assert (root / "reference" / "runs" / "synthetic" / "bce-500-0.npz").exists()  # a row that is shown
+    capfd.readouterr()
+    local.study(root, chosen, jobs=2)
+    assert capfd.readouterr().out.startswith("4 of 4 runs are there")
+    for file in (root / "reference" / "runs" / "synthetic").glob("*.json"):
+        assert file.read_bytes() == kept[file.name]
+
+
+def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root):
+    text = (root / "studies/reference.yaml").read_text()
+    text = text.replace("bce-500: {seeds", "bce-500: {set: {data_seed: 3}, seeds")
+    (root / "studies/reference.yaml").write_text(text)
+    runs = {run.variant: run for run in grids.runs(config.load(root), "reference", "camvid", root) if run.seed == 0}
+    assert local._data(runs["bce-500"]) != local._data(runs["bce-2780"]) == local._data(runs["ce-2780"])
