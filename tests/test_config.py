@@ -295,7 +295,8 @@ def test_a_file_without_any_row_is_refused(root: Path) -> None:
         (
             "bootstrap-500-2280-stable",
             "{initial_variance: 2.0, initial_variance_per_tau: 0.4}",
-            "rows.bootstrap.bootstrap-500-2280-stable: overrides take either initial_variance or initial_variance_per_tau",
+            "rows.bootstrap.bootstrap-500-2280-stable: overrides take either initial_variance or"
+            " initial_variance_per_tau",
         ),
         (
             "bootstrap-500-2280",

@@ -86,7 +86,7 @@ def inspect_all(root: Path, pairs: Iterable[Pair], known_ids: frozenset[int]) ->
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(lambda pair: _inspect(root, pair, known_ids), pairs))
     refuse([result for result in results if isinstance(result, str)])
-    return results
+    return [result for result in results if not isinstance(result, str)]
 
 
 def _inspect(root: Path, pair: Pair, known_ids: frozenset[int]) -> Finding | str:

@@ -30,7 +30,8 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
         UserError: runs are missing, unreadable, or of another dataset than params.yaml names; one line for the first,
             with the count of the others.
     """
-    runs, problems = {}, []
+    runs: dict[str, list[dict]] = {}
+    problems: list[str] = []
     for row in settings.rows:
         for seed in settings.params.seeds:
             try:

@@ -9,6 +9,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -36,7 +37,7 @@ BOX_LINE = "#62c6d8"
 DPI = 200
 WIDTH = 9.6  # inches, of every sheet; a page shows it about 1000 pixels wide
 FONT_SIZE = 8.5
-RULES = {
+RULES: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
     "font.size": FONT_SIZE,
     "axes.edgecolor": LINE,

@@ -96,9 +96,7 @@ def seeds_table(judged: JudgedClaim, dataset: str) -> Table:
     ]
     iou = ("mean_iou",) if check.label == "mean" else ("iou", check.label)
     parts = {f"{check.label} IoU (%)": iou, **PARTS.get(check.measure, {})}
-    lines += [
-        (row, name, by_seed) for row in rows for name, keys in parts.items() if (by_seed := found[row].by_seed(*keys))
-    ]
+    lines += [(row, name, part) for row in rows for name, keys in parts.items() if (part := found[row].by_seed(*keys))]
     seeds = sorted({seed for _, _, by_seed in lines for seed in by_seed})
     head = headers([Cell(text) for text in ("", "", *(f"seed {seed}" for seed in seeds), "mean")])
     body, records = [], []

@@ -335,7 +335,7 @@ def write(root: Path, run: Run, read: Callable[[str], bytes]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if run.grid == "reference" and run.variant in SHOWN and run.seed == 0:
         labels = _labels(read, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
-        np.savez_compressed(file.with_suffix(".npz"), **labels)
+        np.savez_compressed(file.with_suffix(".npz"), **labels)  # type: ignore[arg-type]
     write_json(file, result)
 
 

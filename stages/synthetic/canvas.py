@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 SUPERSAMPLING = 2
 NEAR = 0.8  # metres; points closer to the camera are drawn as if they stood here
 
-Colour = Sequence[float]
+Colour = Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,11 @@ from stages.boxes.pack import pack
 from stages.download import download
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKS = {
-    first: body
-    for first, body in re.findall(
+BLOCKS = dict(
+    re.findall(
         r"```(?:yaml|python)\n# ([^\n]*)\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), flags=re.DOTALL
     )
-}
+)
 ROW = "configs/rows.yaml, under rows: mixed:"
 DATASET = "configs/datasets.yaml, under profiles:"
 LOSS = "stages/model/losses.py"

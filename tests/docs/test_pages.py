@@ -1,4 +1,4 @@
-"""README and docs/: short, with links, paths and commands that lead somewhere, and every key and row where it is said."""
+"""README and docs/: short, with links, paths and commands that lead somewhere, every key and row."""
 
 import re
 import subprocess

@@ -268,8 +268,8 @@ def test_the_keyboard_reaches_the_content_and_every_region_that_scrolls(browser,
     tab.keyboard.press("Enter")
     assert tab.evaluate("location.hash") == "#main"
     stuck = tab.evaluate(
-        "[...document.querySelectorAll('.scroll, .picture')].filter(e => e.scrollWidth > e.clientWidth && e.tabIndex < 0)"
-        ".length"
+        "[...document.querySelectorAll('.scroll, .picture')]"
+        ".filter(e => e.scrollWidth > e.clientWidth && e.tabIndex < 0).length"
     )
     assert stuck == 0
 

@@ -36,7 +36,7 @@ def test_everything_is_written_beside_the_trainings_and_into_the_readme(referenc
     assert readme.endswith("after\n")
     assert "stale" not in readme
     assert "sensitivity.md" not in names
-    # Car IoU of the miniature: 15 below the paper's, one point more with seed 1; the method's row is the stable recipe's.
+    # Car IoU of the miniature: 15 below the paper's, one more with seed 1; the method's row is the stable recipe's.
     assert [line.split("|")[3:5] for line in readme.splitlines() if line.startswith("| ")][2:] == [
         [f" {printed:g} ", f" {printed - 14.5:.2f} ± 0.71 (n = 2) "] for printed in (86.9, 78.6, 69.18, 69.43, 85.45)
     ]
