@@ -75,6 +75,11 @@ def result(row: str, root: Path = ROOT) -> Path:
     return results(root) / f"{row}.json"
 
 
+def plots(root: Path = ROOT) -> Path:
+    """Folder of the tables that `dvc plots` draws."""
+    return results(root) / "plots"
+
+
 def metrics(root: Path = ROOT) -> Path:
     """The few headline numbers that `dvc exp show` prints."""
     return root / "metrics.json"

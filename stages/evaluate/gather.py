@@ -4,7 +4,11 @@ Writes results/<row>.json for every row, the headline numbers in metrics.json, a
 draws. Imports no torch.
 """
 
+import csv
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from stages import config, paths
 from stages.config import Settings
@@ -44,6 +48,7 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
     for row in settings.rows:
         write_rounded(paths.result(row, root), _result(runs[row]))
     write_rounded(paths.metrics(root), _headlines(runs))
+    _write_plots(runs, root)
 
 
 def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
@@ -54,6 +59,9 @@ def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
         raise UserError(f"{path}: is of dataset {metrics.get('dataset')}, params.yaml says {dataset}; {remedy}")
     remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
     decided = read_object(paths.train(row, seed, root) / "run.json", remedy)
+    history = paths.train(row, seed, root) / "history.jsonl"
+    if not history.is_file():
+        raise UserError(f"{history}: no such file; {remedy}")
     how = {key: decided[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
     return read_object(paths.record(row, seed, root), remedy) | how | metrics
 
@@ -69,6 +77,26 @@ def _headlines(runs: dict[str, list[dict]]) -> dict:
         kind: {row: _mean([measure[kind](run) for run in runs[row]]) for row in rows if row in runs}
         for kind, rows in HEADLINES.items()
     }
+
+
+def _write_plots(runs: dict[str, list[dict]], root: Path) -> None:
+    """Write one line per row and seed to iou.csv, and per recorded training step to training.csv."""
+    scores = [(row, one["seed"], one["iou"]["car"], one["mean_iou"]) for row, found in runs.items() for one in found]
+    _write_csv(paths.plots(root) / "iou.csv", ("row", "seed", "iou", "mean_iou"), scores)
+    steps = []
+    for row, found in runs.items():
+        for one in found:
+            history = paths.train(row, one["seed"], root) / "history.jsonl"
+            for line in history.read_text(encoding="utf-8").splitlines():
+                step = json.loads(line)
+                steps.append((row, one["seed"], step["step"], step["loss"], step["iou"]))
+    _write_csv(paths.plots(root) / "training.csv", ("row", "seed", "step", "loss", "iou"), steps)
+
+
+def _write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *lines])
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -18,13 +18,13 @@ HEADLINE_ROWS = {"bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280-stab
 @pytest.fixture
 def project(tmp_path):
     """A root with runs of seeds 0, 1 and 2 of every row; params.yaml names 0 and 2."""
-    for name in ("rows.yaml", "datasets.yaml", "params.yaml"):
-        shutil.copy(PROJECT / name, tmp_path)
+    shutil.copytree(PROJECT / "configs", tmp_path / "configs")
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
     text = re.sub("^seeds:.*$", "seeds: [0, 2]", (tmp_path / "params.yaml").read_text(), flags=re.MULTILINE)
     (tmp_path / "params.yaml").write_text(text)
     (tmp_path / "dvc.yaml").touch()
     settings = config.load(tmp_path)
-    for row in settings.order:
+    for row in settings.rows:
         for seed in (0, 1, 2):
             iou = {name: 10.0 * seed + c for c, name in enumerate(settings.rows[row].classes)}
             metrics = {"row": row, "seed": seed, "dataset": settings.params.dataset, "task": settings.rows[row].task}
@@ -41,6 +41,8 @@ def project(tmp_path):
             }
             paths.train(row, seed, tmp_path).mkdir(parents=True)
             (paths.train(row, seed, tmp_path) / "run.json").write_text(json.dumps(decided))
+            step = {"step": 10, "loss": 0.5 + seed, "terms": {}, "iou": 11.0, "learning_rate": 0.1}
+            (paths.train(row, seed, tmp_path) / "history.jsonl").write_text(json.dumps(step) + "\n")
     return tmp_path
 
 
@@ -51,24 +53,23 @@ def _run(command, cwd):
 
 def _gather(project):
     code = (
-        "import sys; sys.argv = ['evaluate', '--gather']\n"
-        "from stages import params; from stages.evaluate.__main__ import main\n"
-        "try: config.run(main)\n"
+        "import sys; from stages import errors; from stages.evaluate.gather import main\n"
+        "try: errors.run(main)\n"
         "finally: assert 'torch' not in sys.modules, 'gathering imported torch'"
     )
     return _run([sys.executable, "-c", code], project)
 
 
 def _written(project):
-    files = [*paths.results(project).glob("*"), paths.metrics(project)]
-    return {file.name: file.read_bytes() for file in files if file.exists()}
+    files = [*paths.results(project).rglob("*"), paths.metrics(project)]
+    return {file.name: file.read_bytes() for file in files if file.is_file()}
 
 
 def test_seeds_are_merged_and_others_left_out_without_torch(project):
     done = _gather(project)
     assert (done.returncode, done.stderr) == (0, "")
-    order = config.load(project).order
-    assert set(_written(project)) == {f"{row}.json" for row in order} | {"metrics.json"}
+    rows = config.load(project).rows
+    assert set(_written(project)) == {f"{row}.json" for row in rows} | {"metrics.json", "iou.csv", "training.csv"}
     result = json.loads(paths.result("ce-500", project).read_text())
     assert {key: result[key] for key in ("row", "dataset", "task", "recipe")} == {
         "row": "ce-500",
@@ -87,6 +88,17 @@ def test_headlines_are_five_means_over_seeds(project):
     assert {row for kind in headlines.values() for row in kind} == HEADLINE_ROWS
     assert headlines["car_iou"]["bce-500"] == 11  # of 1 and 21
     assert headlines["mean_iou"] == {"ce-bootstrap-500-2280-stable": 21}
+
+
+def test_what_dvc_plots_draws_has_every_run_and_step(project):
+    _gather(project)
+    scores = (paths.plots(project) / "iou.csv").read_text().splitlines()
+    rows = config.load(project).rows
+    assert scores[0] == "row,seed,iou,mean_iou" and len(scores) == 1 + 2 * len(rows)
+    assert "ce-500,2,21.0,22.0" in scores
+    steps = (paths.plots(project) / "training.csv").read_text().splitlines()
+    assert steps[0] == "row,seed,step,loss,iou" and len(steps) == 1 + 2 * len(rows)
+    assert "bce-500,2,10,2.5,11.0" in steps
 
 
 def test_the_same_runs_give_the_same_bytes(project):
@@ -129,6 +141,9 @@ def test_missing_record_broken_json_and_another_dataset_give_one_line(project):
     assert "record.json: not valid JSON" in _one_line(_gather(project))
     paths.record("bce-500", 0, project).write_text("[]")
     assert "record.json: holds no JSON object" in _one_line(_gather(project))
+    (paths.train("bce-2780", 2, project) / "history.jsonl").unlink()
+    shutil.copy(paths.record("bce-500", 2, project), paths.record("bce-500", 0, project))
+    assert "runs/bce-2780/seed-2/train/history.jsonl: no such file" in _one_line(_gather(project))
     (paths.evaluate("bce-2780", 0, project) / "metrics.json").write_text('{"dataset": "elsewhere"}')
     assert "is of dataset elsewhere, params.yaml says" in _one_line(_gather(project))
 
