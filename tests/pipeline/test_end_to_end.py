@@ -22,5 +22,7 @@ def test_every_row_trains_and_the_report_is_written(tmp_path: Path):
     page = (clone.path / "reports" / "index.html").read_text()
     for row in ("bce-2780", "ce-bootstrap-500-2280-stable", "regression-0-2780"):
         assert row in page
+    shown = clone.dvc("plots", "show", "--out", "shown")
+    assert "failed" not in shown.stdout + shown.stderr
     again = clone.run(*command)
     assert not ran(again.stdout)
