@@ -48,11 +48,11 @@ class Split:
         return len(self.ids)
 
     def targets(self, task: str) -> np.ndarray:
-        """Box-drawn class targets of a task: uint8 (N, H, W), 0 / 1 (task "car") or 0 / 1 / 2 ("car-person")."""
+        """Return the targets that a task's boxes draw: uint8 (N, H, W), 0 / 1 ("car") or 0 / 1 / 2 ("car-person")."""
         return self.maps[f"targets-{task}"]
 
     def indices(self, task: str) -> np.ndarray:
-        """Which box a pixel's target comes from: uint16 (N, H, W), 0 outside, else 1 + the box's index in its image.
+        """Return which box a pixel's target is of: uint16 (N, H, W), 0 outside, else 1 + the box's index in its image.
 
         The index counts the image's annotations of the task's classes, in the order of boxes.json.
         """
@@ -73,7 +73,7 @@ class Packed:
 
 
 def specs(count: int, size: tuple[int, int]) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and dtype of each array of a split with `count` images of size (width, height), by file name."""
+    """Return shape and dtype of each array of a split with `count` images of size (width, height), by file name."""
     width, height = size
     plane = (count, height, width)
     files = {"images.npy": ((*plane, 3), "uint8"), "masks.npy": (plane, "uint8")}
@@ -121,7 +121,7 @@ def seal(path: Path) -> None:
 
 
 def checksum(file: Path) -> str:
-    """SHA-256 of a file, in hex, read in blocks."""
+    """Return the SHA-256 of a file, in hex, read in blocks."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -147,15 +147,17 @@ def open_packed(path: Path) -> Packed:
 
 
 def task_masks(masks: np.ndarray, n_classes: int) -> np.ndarray:
-    """The masks as a task of `n_classes` (2: background, car; 3: and person) sees them: a class that it lacks is
-    background, void stays 255. uint8, a copy."""
+    """Return the masks as a task of `n_classes` (2: background, car; 3: and person) sees them: uint8, a copy.
+
+    A class that the task lacks is background; void stays 255.
+    """
     seen = np.array(masks)
     seen[(seen >= n_classes) & (seen != VOID)] = 0
     return seen
 
 
 def pools(packed: Packed, row: Row) -> tuple[np.ndarray, np.ndarray]:
-    """The training indices that a row draws as pixel-perfect and as box images: two sorted, disjoint int64 arrays.
+    """Return the training indices of a row's pixel-perfect and box images: two sorted, disjoint int64 arrays.
 
     The row's counts are of the paper's 2780 and scale by share. Both pools are runs of `pp_order`, so the
     pixel-perfect sets of all rows are nested and do not depend on the training seed.
@@ -184,7 +186,7 @@ def read_json(file: Path, remedy: str = REMEDY) -> Any:
 
 
 def read_npz(file: Path, remedy: str) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file; raises UserError that names it and ends with `remedy` when it is missing or bad."""
+    """Read all arrays of an .npz file; a missing or bad one is a UserError that names it and ends with `remedy`."""
     try:
         with np.load(file) as arrays:
             return dict(arrays)
@@ -205,7 +207,7 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def _share(count: int, images: int) -> int:
-    """A count of the paper's 2780 images as a count of `images`: at least one if any, and all of them for 2780."""
+    """Return a count of the paper's 2780 images as one of `images`: at least one if any, and all of them for 2780."""
     return min(images, max(1, round(count / PAPER_IMAGES * images))) if count else 0
 
 

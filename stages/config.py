@@ -26,7 +26,7 @@ PAPER_IMAGES = 2780
 
 
 def whole(low: int, high: int | None = None) -> Any:
-    """A field for a whole number from `low` to `high`."""
+    """Return a field for a whole number from `low` to `high`."""
     return Field(ge=low, le=high, description=f"a whole number from {low} {f'to {high}' if high else 'up'}")
 
 
@@ -180,7 +180,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SyntheticDifficulty(Model):
-    """How hard the drawn scenes are (stages/download/world.py)."""
+    """How hard the drawn scenes are (stages/synthetic/world.py)."""
 
     clutter: Share = Field(description=SHARE)
     camouflage: Share = Field(description=SHARE)

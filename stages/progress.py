@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 
 def bar(total: int, label: str, start: int = 0, shown: bool = True) -> tqdm:
-    """A bar with the time left; `.set_postfix_str(...)` sets its numbers. In a log file it prints every 10 s."""
+    """Return a bar with the time left; `.set_postfix_str(...)` sets its numbers. In a log file it prints every 10 s."""
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,

@@ -89,7 +89,7 @@ def table(settings: Settings, root: Path = paths.ROOT) -> str:
     """Return each row's IoU (car, or the classes' mean) and what the paper prints for it, in percent.
 
     Raises:
-        UserError: a result or paper.yaml is missing or unreadable.
+        UserError: A result or a file of paper/ is missing or unreadable.
     """
     printed, measured = paper.load(root), results(settings, root)
     seeds = len(settings.params.seeds)

@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Model)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The top-level map of a YAML 1.2 file (`1e-3` is a number, `no` is a string).
+    """Read the top-level map of a YAML 1.2 file (`1e-3` is a number, `no` is a string).
 
     Raises:
         UserError: it is missing, or is no such file.
@@ -53,7 +53,7 @@ def label(path: Path) -> str:
 
 
 def read_model(path: Path, model: type[M]) -> M:
-    """A whole YAML file as a model, told in pydantic's words where it is not one.
+    """Read a whole YAML file as a model.
 
     Raises:
         UserError: it is missing, no YAML, or says something that is not allowed.
@@ -76,7 +76,7 @@ def refuse(file: str, problems: list[str]) -> None:
 
 
 def check(model: type[M], data: Any, problems: list[str], where: str = "") -> M | None:
-    """`data` as `model`, or None after each thing that is wrong with it was added to `problems`."""
+    """Return `data` as `model`, or None after each thing that is wrong with it was added to `problems`."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -86,7 +86,7 @@ def check(model: type[M], data: Any, problems: list[str], where: str = "") -> M 
 
 
 def _problem(model: type[Model], data: Any, detail: Any, where: str) -> str:
-    """One of pydantic's errors as this project says it."""
+    """Return one of pydantic's errors in this project's form."""
     field, value, path = None, data, [where] if where else []
     unknown = detail["type"] in ("extra_forbidden", "invalid_key")
     for key in detail["loc"][:-1] if unknown else detail["loc"]:
@@ -117,13 +117,13 @@ def choices(value: Any, known: Iterable[str]) -> str:
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
-    """The known key that `key` most resembles, or all of them."""
+    """Return the known key that `key` most resembles, or all of them."""
     close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
     return f"nearest known: {close[0]}" if close else f"known: {', '.join(known)}"
 
 
 def shown(value: Any) -> str:
-    """A value as YAML would write it, on one line and not too long."""
+    """Return a value as YAML would write it, on one line and not too long."""
     if isinstance(value, float) and not math.isfinite(value):
         return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
     try:

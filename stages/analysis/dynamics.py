@@ -63,7 +63,7 @@ class Dynamics:
 
 
 def velocity(mean: Tensor, raw: Tensor, pixel: Pixel, setting: Dynamics) -> tuple[Tensor, Tensor]:
-    """(-dL/dmu, -dL/draw) of a pixel's expected loss under the detach rule, the first times the mean's rate.
+    """Return (-dL/dmu, -dL/draw) of a pixel's expected loss under the detach rule, the first times the mean's rate.
 
     Args:
         mean: mu. raw: the network's raw output, which the recipe's bound maps to log sigma^2; of one shape.
@@ -87,7 +87,7 @@ def velocity(mean: Tensor, raw: Tensor, pixel: Pixel, setting: Dynamics) -> tupl
 
 
 def flow(mean: Tensor, variance: Tensor, pixel: Pixel, setting: Dynamics) -> Iterator[tuple[Tensor, Tensor]]:
-    """Where pixels that start at (mu, sigma^2) go: both at the start and after each of STEPS steps, float64.
+    """Return where pixels that start at (mu, sigma^2) go: both at the start and after each of STEPS steps, float64.
 
     Args:
         mean, variance: of one shape, within the recipe's bound.
@@ -121,7 +121,7 @@ def boundary(pixel: Pixel, settings: Sequence[Dynamics]) -> tuple[np.ndarray, np
 
 
 def _together(settings: Sequence[Dynamics]) -> Dynamics:
-    """Laws of one recipe as one, whose numbers are (len(settings), 1, 1)."""
+    """Return laws of one recipe as one, whose numbers are (len(settings), 1, 1)."""
 
     def column(name: str) -> Tensor:
         return torch.tensor([getattr(setting, name) for setting in settings], dtype=torch.float64).view(-1, 1, 1)
@@ -130,7 +130,7 @@ def _together(settings: Sequence[Dynamics]) -> Dynamics:
 
 
 def _boundary_of(mean: Tensor, pixel: Pixel, setting: Dynamics) -> Tensor:
-    """`boundary` of settings put together, at means (M,)."""
+    """Return the `boundary` of settings put together, at means (M,)."""
     low, high = (
         torch.full((len(setting.tau), 1, len(mean)), end).double() for end in log_variance_range(setting.recipe)
     )
@@ -148,7 +148,7 @@ def _boundary_of(mean: Tensor, pixel: Pixel, setting: Dynamics) -> Tensor:
 
 
 def raw_outputs(variance: Tensor, recipe: Recipe) -> Tensor:
-    """The raw outputs that the recipe's bound maps to these variances."""
+    """Return the raw outputs that the recipe's bound maps to these variances."""
     raws = [
         raw_start(replace(recipe, initial_variance=value, initial_variance_per_tau=0.0))
         for value in variance.flatten().tolist()
@@ -157,14 +157,14 @@ def raw_outputs(variance: Tensor, recipe: Recipe) -> Tensor:
 
 
 def log_variance_range(recipe: Recipe) -> tuple[float, float]:
-    """The ends of VARIANCES, as logarithms, as far as the recipe's bound reaches them."""
+    """Return the ends of VARIANCES, as logarithms, as far as the recipe's bound reaches them."""
     low, high = np.log(VARIANCES)
     reach = 0.999 * recipe.smax if recipe.bound == "tanh" else np.inf
     return max(low, -reach), min(high, reach)
 
 
 def plane(setting: Dynamics, means: int, variances: int) -> tuple[Tensor, Tensor]:
-    """Points of the pictures' plane: mu and sigma^2, (variances, means) each."""
+    """Return points of the pictures' plane: mu and sigma^2, (variances, means) each."""
     mean = torch.linspace(*MEANS, means, dtype=torch.float64)
     log_variance = torch.linspace(*log_variance_range(setting.recipe), variances, dtype=torch.float64)
     grid_log_variance, grid_mean = torch.meshgrid(log_variance, mean, indexing="ij")

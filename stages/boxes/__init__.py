@@ -1,1 +1,1 @@
-"""Second room: scenes -> boxes in COCO format, the split, and packed arrays at training size."""
+"""Scenes -> boxes in COCO format, the split, and packed arrays at training size."""

@@ -16,12 +16,12 @@ SHARE_STEPS = 2**16
 
 
 def shrink_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """A photograph at (width, height), antialiased by a box filter (mean over area): uint8 (H, W, 3)."""
+    """Shrink a photograph to (width, height) by a box filter (mean over area, so antialiased): uint8 (H, W, 3)."""
     return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 
 def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask at (width, height), uint8: each training pixel takes the value that covers most of it (void is a value).
+    """Shrink a mask to (width, height), uint8: a training pixel takes the value that covers most of it, void too.
 
     A tie goes to the value at the pixel's centre if that is among the best, else to the lowest of the best.
     """
@@ -41,7 +41,7 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def draw_boxes(
     instances: Sequence[Instance], full: tuple[int, int], size: tuple[int, int], overlap: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Box target uint8 and index map uint16, (H, W) at `size` (width, height), of boxes in an image of size `full`.
+    """Draw the box target uint8 and index map uint16, (H, W) at `size` (width, height), of an image of size `full`.
 
     The target is 0 outside boxes, else the class of the box on top; the index map 0, else 1 + that box's place in
     `instances`. On top lies the box with the smaller area at full resolution (`overlap` "larger": the larger one);
@@ -58,7 +58,7 @@ def draw_boxes(
 
 
 def span(start: int, stop: int, full: int, small: int) -> slice:
-    """The pixels of a side of length `small` whose centres lie in [start, stop) of the same side of length `full`.
+    """Return the pixels of a side of length `small` whose centres lie in [start, stop) of the side of `full` pixels.
 
     Where there is none, the one pixel in which the middle of [start, stop) lies: no box vanishes. In whole numbers,
     so exact: pixel i counts if start <= (i + 1/2) full / small < stop.
@@ -71,5 +71,5 @@ def span(start: int, stop: int, full: int, small: int) -> slice:
 
 
 def _centres(full: int, small: int) -> np.ndarray:
-    """The full-resolution pixel in which each training pixel's centre lies."""
+    """Return the full-resolution pixel in which each training pixel's centre lies."""
     return (2 * np.arange(small) + 1) * full // (2 * small)

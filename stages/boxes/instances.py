@@ -30,7 +30,7 @@ class Instance:
 
 
 def class_mask(labels: np.ndarray, ids: BoxLabels) -> np.ndarray:
-    """Mask values of label ids: uint8 (H, W) in 0..255 -> uint8 (H, W): 0 background, 1 car, 2 person, 255 void."""
+    """Return the mask values of label ids, uint8 (H, W) in 0..255: 0 background, 1 car, 2 person, 255 void."""
     table = np.zeros(256, np.uint8)
     for value, members in ((1, ids.car), (2, ids.person), (VOID, ids.void)):
         table[list(members)] = value
@@ -38,7 +38,7 @@ def class_mask(labels: np.ndarray, ids: BoxLabels) -> np.ndarray:
 
 
 def find(scene: Scene, entry: Entry, profile: Boxes) -> tuple[list[Instance], np.ndarray]:
-    """All instances of a scene, of any area, and its mask uint8 (H, W), values as in `class_mask`.
+    """Find all instances of a scene, of any area, and its mask uint8 (H, W), values as in `class_mask`.
 
     Instances come by class, then groups after single instances, then by instance id or by first pixel in reading
     order. A group region (a plain class id among instance ids) is by `profile.groups` either one instance per
@@ -64,12 +64,12 @@ def find(scene: Scene, entry: Entry, profile: Boxes) -> tuple[list[Instance], np
 
 
 def _foreground(mask: np.ndarray) -> list[int]:
-    """The classes that have a pixel in a mask."""
+    """Return the classes that have a pixel in a mask."""
     return [label for label in range(1, len(CLASSES)) if (mask == label).any()]
 
 
 def _check_agreement(semantic: np.ndarray, labels: np.ndarray, entry: Entry, ids: BoxLabels) -> None:
-    """Every pixel that is a car or a person by its label or by its instance id must be so by both."""
+    """Check that every pixel that is a car or a person by its label or by its instance id is so by both."""
     known = [*ids.car, *ids.person]
     wrong = (np.isin(labels, known) | np.isin(semantic, known)) & (semantic != labels)
     if wrong.any():
@@ -81,7 +81,7 @@ def _check_agreement(semantic: np.ndarray, labels: np.ndarray, entry: Entry, ids
 
 
 def _by_id(ids: np.ndarray, selected: np.ndarray, label: int) -> list[Instance]:
-    """One instance per id among the selected pixels, which may lie in several parts (behind a pole)."""
+    """Return one instance per id of the selected pixels, which may lie in several parts (behind a pole)."""
     markers = np.zeros(ids.shape, np.int32)
     _, inverse = np.unique(ids[selected], return_inverse=True)
     markers[selected] = inverse + 1
@@ -94,7 +94,7 @@ def _components(selected: np.ndarray, label: int, group: bool) -> list[Instance]
 
 
 def _extents(markers: np.ndarray, label: int, group: bool) -> list[Instance]:
-    """Box and area of each marker 1..n of an image of markers (0: none)."""
+    """Return box and area of each marker 1..n of an image of markers (0: none)."""
     areas = np.bincount(markers.ravel())[1:]
     return [
         Instance(label, (x.start, y.start, x.stop - x.start, y.stop - y.start), int(area), group)

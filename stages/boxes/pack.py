@@ -76,7 +76,7 @@ def pack(
 
 
 def describe(statistics: dict[str, Any]) -> str:
-    """The text table of what `pack` returned."""
+    """Return the text table of what `pack` returned."""
     return table(statistics["dataset"], statistics["images"], {name: statistics[name] for name in arrays.SPLITS})
 
 

@@ -49,7 +49,7 @@ class Scene:
 
 
 def read_manifest(file: Path) -> list[Entry]:
-    """The manifest's images.
+    """Read the manifest's images.
 
     Raises UserError when the manifest is missing, broken, empty, or names an id twice.
     """
@@ -125,7 +125,7 @@ def _entry(root: Path, image: dict[str, Any]) -> Entry:
 
 
 def _read_files(entry: Entry) -> dict[Path, bytes]:
-    """The bytes of each of an entry's files, checked against the sizes and the checksum in the manifest."""
+    """Read each of an entry's files and check them against the sizes and the checksum in the manifest."""
     contents = dict(_contents(entry))
     if hashlib.sha256(contents[entry.labels]).hexdigest() != entry.sha256:
         raise UserError(f"{entry.labels}: its content differs from the manifest's checksum; {REMEDY}")

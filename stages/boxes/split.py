@@ -11,7 +11,7 @@ RUN = 16  # images; 16 s of CamVid
 
 
 def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) -> dict[str, list[Entry]]:
-    """The entries of "train" and "val", each in the order of the ids.
+    """Return the entries of "train" and "val", each in the order of the ids.
 
     `official`: the source's train, and everything else as val. `random` (the paper's, section 4.1): all images pooled
     and re-split, round(val_share * images) of them, at least one, as val. `holdout`: the source's train alone, with
@@ -40,7 +40,7 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
 
 
 def _neighbours(names: list[str], share: float, key: str) -> set[str]:
-    """At least `share` of the names, in runs of RUN neighbours, fewer where the names are few."""
+    """Choose at least `share` of the names, in runs of RUN neighbours, fewer where the names are few."""
     length = max(1, min(RUN, round(share * len(names) / 2)))
     runs = {names[start]: names[start : start + length] for start in range(0, len(names), length)}
     chosen: set[str] = set()
@@ -52,13 +52,13 @@ def _neighbours(names: list[str], share: float, key: str) -> set[str]:
 
 
 def pp_order(train: list[Entry], data_seed: int) -> list[int]:
-    """A permutation of the training images' places: a set of k pixel-perfect images is its first k, so sets nest."""
+    """Return a permutation of the training images' places: k pixel-perfect images are its first k, so sets nest."""
     place = {entry.id: index for index, entry in enumerate(train)}
     return [place[name] for name in shuffled(list(place), f"pixel-perfect/{data_seed}")]
 
 
 def shuffled(names: list[str], key: str) -> list[str]:
-    """Names in the order of the SHA-256 of key and name: as good as random, on any platform and library version.
+    """Sort names by the SHA-256 of key and name: as good as random, on any platform and library version.
 
     Adding an image keeps the order of the others.
     """

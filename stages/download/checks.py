@@ -28,7 +28,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Finding:
+class InspectedFiles:
     """What the files of a pair hold. Sizes in pixels; `bytes` of image, labels and, where there are, instances."""
 
     width: int
@@ -54,7 +54,7 @@ def refuse(problems: list[str]) -> None:
 
 
 def complete(root: Path, pairs: Iterable[Pair], labels: Iterable[str], required: Iterable[str]) -> tuple[Pair, ...]:
-    """Pairs sorted by id, after a check that each has all of its files, no label file is left over, and no id is twice.
+    """Return pairs by id, after a check that each has its files, no label file is left over and no id is twice.
 
     `labels` are all label files under `root` (relative paths), `required` the splits that must not be empty.
 
@@ -77,7 +77,7 @@ def complete(root: Path, pairs: Iterable[Pair], labels: Iterable[str], required:
     return pairs
 
 
-def inspect_all(root: Path, pairs: Iterable[Pair], known_ids: frozenset[int]) -> list[Finding]:
+def inspect_all(root: Path, pairs: Iterable[Pair], known_ids: frozenset[int]) -> list[InspectedFiles]:
     """Open every file of every pair, in the order of `pairs`.
 
     Raises:
@@ -89,8 +89,8 @@ def inspect_all(root: Path, pairs: Iterable[Pair], known_ids: frozenset[int]) ->
     return [result for result in results if not isinstance(result, str)]
 
 
-def _inspect(root: Path, pair: Pair, known_ids: frozenset[int]) -> Finding | str:
-    """What a pair holds, or what is wrong with it."""
+def _inspect(root: Path, pair: Pair, known_ids: frozenset[int]) -> InspectedFiles | str:
+    """Return what a pair holds, or what is wrong with it."""
     try:
         size = _open(root / pair.image).size
         label_ids = _label_ids(root / pair.labels, size, known_ids)
@@ -101,11 +101,11 @@ def _inspect(root: Path, pair: Pair, known_ids: frozenset[int]) -> Finding | str
         checksum = hashlib.sha256((root / pair.labels).read_bytes()).hexdigest()
     except Broken as error:
         return str(error)
-    return Finding(*size, sizes, checksum, label_ids)
+    return InspectedFiles(*size, sizes, checksum, label_ids)
 
 
 def _open(path: Path) -> Image.Image:
-    """A completely decoded image."""
+    """Open an image and decode it completely."""
     try:
         with Image.open(path) as image:
             image.load()
@@ -116,7 +116,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _open_map(path: Path, size: tuple[int, int], modes: tuple[str, ...], what: str) -> Image.Image:
-    """A map of ids in one channel, of the same size as its image."""
+    """Open a map of ids in one channel, of the same size as its image."""
     image = _open(path)
     if image.mode not in modes:
         raise Broken(f"{path}: {what} must be one channel of ids, not mode {image.mode}")

@@ -23,22 +23,22 @@ DOWNLOADER = "from cityscapesscripts.download.downloader import main; main()"
 
 
 def find(folder: Path, environ: Mapping[str, str] = os.environ) -> Source:
-    """The photographs of CITYSCAPES_DATASET, else a download with the user's account, kept in `folder`.
+    """Find the photographs of CITYSCAPES_DATASET, else download them with the user's account into `folder`.
 
     Raises:
         UserError: CITYSCAPES_DATASET is no Cityscapes, there is no account to download with, the download fails, or a
             photograph lacks its labels.
     """
-    root = user_paths.users("CITYSCAPES_DATASET", environ, NEEDED)
+    root = user_paths.user_path("CITYSCAPES_DATASET", environ, NEEDED)
     if root is None:
-        place = user_paths.kept(folder, environ) / "original"
-        with user_paths.alone(place):
+        place = user_paths.cache_dir(folder, environ) / "original"
+        with user_paths.exclusive_lock(place):
             root = fetch(place)
     return source(root, PUBLISHED)
 
 
 def source(root: Path, published: dict[str, int] | None) -> Source:
-    """The pairs of photographs, label ids and instance ids of train and val under `root`.
+    """Return the pairs of photographs, label ids and instance ids of train and val under `root`.
 
     Raises:
         UserError: a photograph lacks its labels, or the other way round.
@@ -57,7 +57,7 @@ def source(root: Path, published: dict[str, int] | None) -> Source:
 
 
 def credentials() -> Path:
-    """Where cityscapesScripts' `csDownload` keeps the user's name and password."""
+    """Return where cityscapesScripts' `csDownload` keeps the user's name and password."""
     return Path(appdirs.user_data_dir("cityscapesscripts", "cityscapes")) / "credentials.json"
 
 

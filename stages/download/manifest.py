@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.arrays import write_json
-from stages.download.checks import Finding, Pair, inspect_all
+from stages.download.checks import InspectedFiles, Pair, inspect_all
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,18 @@ def write(source: Source, dataset: str, out: Path) -> tuple[Path, list[str]]:
     Raises:
         UserError: a file is broken, is not what it should be, or lies in a folder that is not `out`'s own.
     """
-    findings = inspect_all(source.root, source.pairs, source.known_ids)
+    inspected = inspect_all(source.root, source.pairs, source.known_ids)
     found = dict(sorted(Counter(pair.split for pair in source.pairs).items()))
     content = {
         "dataset": dataset,
         "layout": source.layout,
         "root": "." if source.root == out else str(source.root),
-        "images": [
-            _entry(pair, finding) for pair, finding in sorted(zip(source.pairs, findings, strict=True), key=_id)
-        ],
+        "images": [_entry(pair, files) for pair, files in sorted(zip(source.pairs, inspected, strict=True), key=_id)],
         "checks": {
             "images": found,
             "published": source.published,
-            "sizes": dict(sorted(Counter(f"{item.width}x{item.height}" for item in findings).items())),
-            "label_ids": sorted(set().union(*(item.label_ids for item in findings))),
+            "sizes": dict(sorted(Counter(f"{item.width}x{item.height}" for item in inspected).items())),
+            "label_ids": sorted(set().union(*(item.label_ids for item in inspected))),
         },
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -55,21 +53,21 @@ def write(source: Source, dataset: str, out: Path) -> tuple[Path, list[str]]:
     return path, _notes(source, found)
 
 
-def _id(item: tuple[Pair, Finding]) -> str:
+def _id(item: tuple[Pair, InspectedFiles]) -> str:
     return item[0].id
 
 
-def _entry(pair: Pair, finding: Finding) -> dict:
+def _entry(pair: Pair, files: InspectedFiles) -> dict:
     return {
         "id": pair.id,
         "split": pair.split,
         "image": pair.image,
         "labels": pair.labels,
         "instances": pair.instances,
-        "width": finding.width,
-        "height": finding.height,
-        "bytes": list(finding.bytes),
-        "sha256": finding.sha256,
+        "width": files.width,
+        "height": files.height,
+        "bytes": list(files.bytes),
+        "sha256": files.sha256,
     }
 
 

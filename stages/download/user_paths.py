@@ -10,24 +10,24 @@ from filelock import FileLock
 from stages.errors import UserError
 
 
-def kept(folder: Path, environ: Mapping[str, str]) -> Path:
-    """`folder` (data/<dataset>), in the main repository where DVC runs a queued copy: downloads outlive the copy."""
+def cache_dir(folder: Path, environ: Mapping[str, str]) -> Path:
+    """Return `folder` (data/<dataset>), in queued copies the main repository's: downloads outlive a copy."""
     main = environ.get("DVC_ROOT")
     return Path(main).resolve() / "data" / folder.name if main else folder.resolve()
 
 
 @contextmanager
-def alone(place: Path) -> Iterator[None]:
-    """Hold `place` while something is fetched into it: queued copies of the project share it (see `kept`)."""
+def exclusive_lock(place: Path) -> Iterator[None]:
+    """Hold `place` while something is fetched into it: queued copies of the project share it (see `cache_dir`)."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_name(f"{place.name}.lock")):
         yield
 
 
-def users(
+def user_path(
     variable: str, environ: Mapping[str, str], need: tuple[str, ...], within: tuple[str, ...] = ()
 ) -> Path | None:
-    """The folder that an environment variable names, absolute; None where it is not set.
+    """Return the folder that an environment variable names, absolute; None where it is not set.
 
     A relative path starts at the working directory or, in DVC's queued copies, at the main repository. The folder, or
     one of `within` in it, must hold the folders `need`.

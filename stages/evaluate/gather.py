@@ -59,11 +59,14 @@ def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
         raise UserError(f"{path}: is of dataset {metrics.get('dataset')}, params.yaml says {dataset}; {remedy}")
     remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
     decided = read_object(paths.train(row, seed, root) / "run.json", remedy)
-    history = paths.train(row, seed, root) / "history.jsonl"
-    if not history.is_file():
+    if not (history := _history(row, seed, root)).is_file():
         raise UserError(f"{history}: no such file; {remedy}")
     how = {key: decided[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
     return read_object(paths.record(row, seed, root), remedy) | how | metrics
+
+
+def _history(row: str, seed: int, root: Path) -> Path:
+    return paths.train(row, seed, root) / "history.jsonl"
 
 
 def _result(runs: list[dict]) -> dict:
@@ -86,8 +89,7 @@ def _write_plots(runs: dict[str, list[dict]], root: Path) -> None:
     steps = []
     for row, found in runs.items():
         for one in found:
-            history = paths.train(row, one["seed"], root) / "history.jsonl"
-            for line in history.read_text(encoding="utf-8").splitlines():
+            for line in _history(row, one["seed"], root).read_text(encoding="utf-8").splitlines():
                 step = json.loads(line)
                 steps.append((row, one["seed"], step["step"], step["loss"], step["iou"]))
     _write_csv(paths.plots(root) / "training.csv", ("row", "seed", "step", "loss", "iou"), steps)

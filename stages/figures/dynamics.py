@@ -224,7 +224,7 @@ def _scale(axes: Axes, label: str, run: Mapping[str, Any], last: bool) -> None:
 
 
 def _remedies() -> dict[str, Recipe]:
-    """The ablation's remedies that act on a pixel by itself, one at a time on the literal recipe."""
+    """Return the ablation's remedies that act on a pixel by itself, one at a time on the literal recipe."""
     literal = RECIPES["paper"]
     return {
         "none": literal,
@@ -235,7 +235,7 @@ def _remedies() -> dict[str, Recipe]:
 
 
 def _axes(figure: Figure, place: tuple[float, float, float, float], first: bool, last: bool = True) -> Axes:
-    """An empty plane of mu and sigma^2."""
+    """Prepare an empty plane of mu and sigma^2."""
     axes = figure.add_axes(place)
     axes.set(xlim=MEANS, ylim=VARIANCES, yscale="log")
     axes.set_yticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"] if first else [""] * 5)
@@ -254,12 +254,12 @@ def _basins(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
 
 
 def _tint(colour: str) -> tuple[float, ...]:
-    """A colour half way to white: arrows and words are drawn upon it."""
+    """Return a colour half way to white: arrows and words are drawn upon it."""
     return tuple(0.5 + 0.5 * part for part in to_rgb(colour))
 
 
 def _arrows(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
-    """The direction of drift, as arrows of one length."""
+    """Draw the direction of drift, as arrows of one length."""
     mean, variance = plane(setting, *ARROWS)
     mean, variance = mean[1:-1, 1:-1], variance[1:-1, 1:-1]
     along = velocity(mean, raw_outputs(variance, setting.recipe), pixel, setting)
@@ -270,7 +270,7 @@ def _arrows(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
 
 
 def _trajectory(axes: Axes, mean: float, variance: float, pixel: Pixel, setting: Dynamics) -> None:
-    """The way of one pixel from its start."""
+    """Draw the way of one pixel from its start."""
     start = (torch.tensor(value, dtype=torch.float64) for value in (mean, variance))
     means, variances = (
         np.array([float(x) for x in values]) for values in zip(*flow(*start, pixel, setting), strict=True)
@@ -280,6 +280,6 @@ def _trajectory(axes: Axes, mean: float, variance: float, pixel: Pixel, setting:
 
 
 def _boundary(axes: Axes, mean: np.ndarray, variance: np.ndarray, label: str, colour: Any) -> Line2D:
-    """The line between the basins, where there are two; its entry in the legend."""
+    """Draw the line between the basins, where there are two, and return its entry in the legend."""
     axes.plot(mean, variance, color=colour, lw=1.6)
     return Line2D([], [], color=colour, lw=1.6, label=f"{label} (none)" if np.isnan(variance).all() else label)

@@ -69,7 +69,7 @@ def draw(tau: float, temperature: float) -> Picture:
 
 
 def _draw_field(axes: Axes, tau: float, temperature: float, top: float) -> None:
-    """The training field as arrows of one length: where each (mean, variance) is pushed."""
+    """Draw the training field as arrows of one length: where each (mean, variance) is pushed."""
     mean = np.linspace(-9.3, 9.3, FIELD_POINTS[0])
     variance = np.linspace(0.04 * top, 0.96 * top, FIELD_POINTS[1])
     grid_mean, grid_variance = np.meshgrid(mean, variance)

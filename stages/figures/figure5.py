@@ -56,7 +56,7 @@ def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
 
 
 def flips_by_place(dataset: str, seed: int, root: Path = ROOT) -> pd.DataFrame:
-    """Of the box pixels behind Figure 5, the share that is flipped at the last moment, by place in the 2x2 blocks of
+    """Return which share of the box pixels behind Figure 5 is flipped at the last moment, by place in the 2x2 blocks of
     the network's last layer (a transposed convolution of stride 2), which has weights of its own for each place."""
     runs = both_recipes("bootstrap-500-2280", dataset, seed, root)
     shares = {}

@@ -68,7 +68,7 @@ def draw(dataset: str, seed: int, root: Path = ROOT, columns: int = WIDE) -> Pic
     alt = (
         f"One validation image of {dataset_title(dataset)}, its true mask, its box labels, and the outputs of "
         f"{', '.join(ROWS.values())}; cars in blue, the boxes outlined. "
-        + " ".join(f"{name}: {_agreement(arrays['output'][k], images[k])}" for name, arrays in _named(outputs).items())
+        + " ".join(f"{ROWS[row]}: {_agreement(arrays['output'][k], images[k])}" for row, arrays in outputs.items())
     )
     return Picture(figure, alt)
 
@@ -83,10 +83,6 @@ def choose(images: list[LabelledImage]) -> int:
         return clear, int((known & image.inside & (image.mask != CAR)).sum())
 
     return max(range(len(images)), key=lambda k: (*order(images[k]), -k))
-
-
-def _named(outputs: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
-    return {ROWS[row]: arrays for row, arrays in outputs.items()}
 
 
 def _agreement(output: np.ndarray, image: LabelledImage) -> str:

@@ -29,23 +29,23 @@ class Surface:
 
 
 def regression_loss(mean: Tensor, variance: Tensor) -> Tensor:
-    """Eq 2 for target 0 (Figure 1)."""
+    """Return Eq 2 for target 0 (Figure 1)."""
     return losses.l2_uncertainty(mean, torch.log(variance), torch.zeros_like(mean))
 
 
 def uncertainty_loss(mean: Tensor, variance: Tensor) -> Tensor:
-    """U: Eq 9 for target 1 (Figure 4a)."""
+    """Return U, Eq 9 for target 1 (Figure 4a)."""
     return losses.bce_uncertainty(mean, torch.log(variance), torch.ones_like(mean))
 
 
 def bootstrap_loss(mean: Tensor, variance: Tensor, tau: float, temperature: float) -> Tensor:
-    """B: Eq 10 for target 1, flipped to 0 (Figure 4b)."""
+    """Return B, Eq 10 for target 1, flipped to 0 (Figure 4b)."""
     weight = losses.keep_weight(torch.log(variance), tau, temperature)
     return losses.bce_bootstrap(mean, weight, torch.ones_like(mean), torch.zeros_like(mean))
 
 
 def surface(loss: Loss, mean: tuple[float, float], variance: tuple[float, float], points: int = POINTS) -> Surface:
-    """`loss` on a grid over two closed intervals; a variance of 0 is taken as 1e-6."""
+    """Compute `loss` on a grid over two closed intervals; a variance of 0 is taken as 1e-6."""
     mu = torch.linspace(*mean, points, dtype=torch.float64)
     sigma2 = torch.linspace(*variance, points, dtype=torch.float64).clamp(min=SMALLEST_VARIANCE)
     grid_variance, grid_mean = torch.meshgrid(sigma2, mu, indexing="ij")
@@ -53,7 +53,7 @@ def surface(loss: Loss, mean: tuple[float, float], variance: tuple[float, float]
 
 
 def training_field(mean: np.ndarray, variance: np.ndarray, tau: float, temperature: float) -> tuple[np.ndarray, ...]:
-    """The direction that training follows under the detach rule: (-dB/dmu, -dU/dsigma^2), each the inputs' shape.
+    """Return where training goes under the detach rule: (-dB/dmu, -dU/dsigma^2), each the inputs' shape.
 
     The mean learns from the bootstrapping loss alone and the variance from the uncertainty loss alone, so this is not
     the gradient of their sum.

@@ -63,7 +63,7 @@ class Picture:
     alt: str
 
     def png(self) -> bytes:
-        """The figure as PNG, without the date and version that matplotlib would write into it."""
+        """Return the figure as PNG, without the date and version that matplotlib would write into it."""
         buffer = io.BytesIO()
         with rc_context(RULES):
             self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
@@ -78,7 +78,7 @@ class Picture:
 
 
 def class_picture(labels: np.ndarray) -> np.ndarray:
-    """Labels (H, W) as colours (H, W, 3) uint8. A label without a colour is drawn as void."""
+    """Colour labels (H, W) as (H, W, 3) uint8. A label without a colour is drawn as void."""
     palette = np.full((256, 3), _rgb(CLASS_COLOURS[255]), np.uint8)
     for label, colour in CLASS_COLOURS.items():
         palette[label] = _rgb(colour)
@@ -137,7 +137,7 @@ class Sheet:
         self._write(heading, subtitle, groups)
 
     def panel(self, row: int, column: int) -> Axes:
-        """The empty panel at this place: no ticks, a hair-line frame."""
+        """Add an empty panel at this place: no ticks, a hair-line frame."""
         bottom = self.total_height - self._y(row) - self.height
         axes = self._axes(self._x(column), bottom, self.width, self.height)
         axes.set_xticks([])
@@ -145,7 +145,7 @@ class Sheet:
         return axes
 
     def colorbar(self, image: AxesImage) -> Colorbar:
-        """The one colour scale of the sheet, below the panels at the right."""
+        """Draw the one colour scale of the sheet, below the panels at the right."""
         axes = self._axes(WIDTH - self.MARGIN - 2.2, 0.36, 2.2, 0.09)
         bar = self.figure.colorbar(image, cax=axes, orientation="horizontal")
         bar.outline.set_visible(False)
@@ -165,7 +165,7 @@ class Sheet:
         return self.left + column * self.width + sum(self._gaps[1 : column + 1])
 
     def _y(self, row: int) -> float:
-        """Distance of a row's upper edge from the top."""
+        """Return the distance of a row's upper edge from the top."""
         return self._top + row * (self.height + self.GAP) + row // self._block * self.BLOCK_GAP
 
     def _axes(self, left: float, bottom: float, width: float, height: float) -> Axes:

@@ -203,26 +203,26 @@ class _Pixels:
 
 
 def _plain(pixels: _Pixels) -> PixelLosses:
-    """Rows of plain BCE or CE (Eq 5): on every valid pixel."""
+    """Compute plain BCE or CE (Eq 5) on every valid pixel."""
     return {"plain": pixels.plain(pixels.valid)}, None
 
 
 def _regression(pixels: _Pixels) -> PixelLosses:
-    """Rows of section 4.1.1: Eq 2 on uncertain pixels, the squared error of Eq 3 on the others."""
+    """Compute section 4.1.1: Eq 2 on uncertain pixels, the squared error of Eq 3 on the others."""
     listed = pixels.listed()
     maps = {"uncertainty": losses.l2_uncertainty(listed.mean, listed.log_variance, listed.target)}
     return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), None
 
 
 def _uncertainty(pixels: _Pixels) -> PixelLosses:
-    """Rows of section 3.2.1: Eq 9 on uncertain pixels, Eq 5 on the others."""
+    """Compute section 3.2.1: Eq 9 on uncertain pixels, Eq 5 on the others."""
     listed = pixels.listed()
     maps = {"uncertainty": losses.bce_uncertainty(listed.mean, listed.log_variance, listed.target)}
     return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), None
 
 
 def _bootstrap(pixels: _Pixels) -> PixelLosses:
-    """Rows of section 3.3: Eq 9 and Eq 10 on uncertain pixels, Eq 5 on the others."""
+    """Compute section 3.3: Eq 9 and Eq 10 on uncertain pixels, Eq 5 on the others."""
     listed, recipe = pixels.listed(), pixels.chosen.recipe
     mean, log_variance, target = listed.mean, listed.log_variance, listed.target
     assert pixels.flipper is not None
@@ -236,7 +236,7 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
 
 
 def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
-    """Rows of section 4.2: Eq 15 and CE to the target of Eq 16 on uncertain pixels, plain CE on the others."""
+    """Compute section 4.2: Eq 15 and CE to the target of Eq 16 on uncertain pixels, plain CE on the others."""
     listed, chosen = pixels.listed(), pixels.chosen
     mean, log_variance, target = listed.mean, listed.log_variance, listed.target
     assert pixels.flipper is not None and chosen.mc_samples is not None

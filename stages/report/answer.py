@@ -1,4 +1,4 @@
-"""The report's first sentences: whether the method works here, said from the numbers alone."""
+"""The report's first sentences: whether the method works here, from the numbers alone."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ METHODS = {
     LITERAL: "The method, literal recipe",
     STABLE: "The method, stable recipe",
 }
-"""The rows whose share of the gap is told, and what they are called."""
+"""The rows whose share of the gap is shown, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,14 @@ def answer(comparison: Comparison) -> str:
         closes = f", and {fate}" if dead else ""
         return (
             f"Here the method has nothing to win: on {comparison.title}, plain BCE on mixed labels is "
-            f"{_points(stable)} "
-            f"full supervision{closes}. In the paper it closes {share:.0f} % of a gap of {printed:.1f} points."
+            f"{_points(stable)} full supervision{closes}. "
+            f"In the paper it closes {share:.0f} % of a gap of {printed:.1f} points."
         )
     other = fate if dead or literal.share is None else f"the literal one {literal.share:.0f} %"
     return (
         f"On {comparison.title}, the method’s stable recipe closes {stable.share:.0f} % of the gap of "
-        f"{stable.gap.mean:.1f} "
-        f"points between plain BCE on mixed labels and full supervision, {other}; the paper reports {share:.0f} % of "
-        f"{printed:.1f} points on Cityscapes."
+        f"{stable.gap.mean:.1f} points between plain BCE on mixed labels and full supervision, {other}; "
+        f"the paper reports {share:.0f} % of {printed:.1f} points on Cityscapes."
     )
 
 
@@ -78,8 +77,7 @@ def reference_sentence(one: ReferenceResults, paper: Paper) -> str:
     fewest, most = one.seeds
     return (
         f"{one.title}, {fewest} to {most} seeds: the stable recipe has {stable.mean:.1f} % car IoU, plain BCE on the "
-        f"same "
-        f"labels {plain.mean:.1f} %, full supervision {full:.1f} %; the literal recipe collapsed in {dead} of "
+        f"same labels {plain.mean:.1f} %, full supervision {full:.1f} %; the literal recipe collapsed in {dead} of "
         f"{len(runs)} trainings."
     )
 
@@ -96,7 +94,7 @@ def shares(comparison: Comparison, reference: list[ReferenceResults]) -> list[Sh
 
 
 def gaps(comparison: Comparison, reference: list[ReferenceResults]) -> Share:
-    """Return the gap itself, in points of IoU, told as `shares` tells what is closed of it."""
+    """Return the gap itself, in points of IoU, in the form in which `shares` gives what is closed of it."""
     gap = comparison.paper.asked.gap
     printed = comparison.paper.iou(gap.full, "car") - comparison.paper.iou(gap.row, "car")
     sources = [comparison.found, *(one.results for one in reference)]
@@ -107,9 +105,8 @@ def gaps(comparison: Comparison, reference: list[ReferenceResults]) -> Share:
 
 def _interval(found: GapShare) -> str:
     gap = found.gap
-    return f"{gap.mean + 0:.1f} points".replace("-0.0", "0.0") + (
-        "" if gap.low is None else f" [{gap.low:.1f}, {gap.high:.1f}]"
-    )
+    interval = "" if gap.low is None else f" [{gap.low:z.1f}, {gap.high:z.1f}]"
+    return f"{gap.mean:z.1f} points{interval}"
 
 
 def _share_text(row: str, paper: Paper, source: Results) -> str:

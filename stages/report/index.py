@@ -1,5 +1,4 @@
-"""reports/index.html: the answer and what it looks like first, then the numbers, the pictures, and how it was all "
-"made."""
+"""reports/index.html: the answer and what it looks like first, then the numbers, the pictures, and how all was made."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -49,8 +49,7 @@ class Comparison:
         limits = self.paper.asked.collapse
         return (
             f"{COLLAPSED} so many of the trainings collapsed: car IoU under {limits.iou_share:g} % of full "
-            f"supervision’s "
-            f"({FULL}), or over {limits.false_flip_rate:g} % of true foreground flipped in the end."
+            f"supervision’s ({FULL}), or over {limits.false_flip_rate:g} % of true foreground flipped in the end."
         )
 
     def shown(self, value: Measured | None) -> str:

@@ -104,8 +104,7 @@ def results_page(complete: Mapping[str, ReferenceResults], root: Path = ROOT) ->
         all_claims_markdown(complete),
         "## What this project asks of its stable recipe\n",
         "From [`paper/claims.yaml`](../paper/claims.yaml). Where seeds were added after an interim analysis, the "
-        "interval "
-        "is wider for it.\n",
+        "interval is wider for it.\n",
         criteria_markdown(complete),
     ]
     for dataset, one in complete.items():

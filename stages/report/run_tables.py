@@ -58,10 +58,9 @@ def flip_table(comparison: Comparison) -> Table:
         entries.append((name, how[key], _values(comparison.found[name], key, FLIP_COLUMNS)))
     title = f"Which wrong box pixels are found, on {comparison.title}"
     caption = (
-        "On each row's own training boxes, in percent, against masks that its training never saw. Precision: share of "
-        "the found pixels that are truly wrong. Recall: share of the wrong pixels that are found. False-flip rate: "
-        "share "
-        "of the rightly labelled pixels that are found all the same."
+        "On each row's own training boxes, in percent, against masks that its training never saw. Precision: share "
+        "of the found pixels that are truly wrong. Recall: share of the wrong pixels that are found. False-flip "
+        "rate: share of the rightly labelled pixels that are found all the same."
     )
     return _quantities("flips", title, caption, FLIP_COLUMNS, _measured(entries), "found by")
 

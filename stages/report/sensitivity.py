@@ -70,15 +70,12 @@ def sensitivity_table(comparison: Comparison) -> Table | None:
     head = headers([Cell(name, "text" if name in ("Row", "recipe") else "ours") for name in HEAD])
     caption = (
         "Reference runs, judged on the evaluation split. IoU of cars, or the mean over three classes, in percent, "
-        "mean ± "
-        "standard deviation (in brackets: how many seeds). Warm-up: share of the steps that draw clean masks alone. "
-        "ICNR: "
-        "the last layer’s weights start alike for the four pixels of a block. False-flip rate and recall: of the "
-        "rightly "
-        "and of the wrongly labelled box pixels, how many are flipped in the end. Boxes over masks: points of IoU by "
-        "which outputs agree more with boxes. Then points of IoU over other rows (the masks alone; plain BCE or CE on "
-        "the "
-        "same labels; in-box regression), and the share of full supervision, paired by seed, with 95 % intervals."
+        "mean ± standard deviation (in brackets: how many seeds). Warm-up: share of the steps that draw clean masks "
+        "alone. ICNR: the last layer’s weights start alike for the four pixels of a block. False-flip rate and "
+        "recall: of the rightly and of the wrongly labelled box pixels, how many are flipped in the end. Boxes over "
+        "masks: points of IoU by which outputs agree more with boxes. Then points of IoU over other rows (the masks "
+        "alone; plain BCE or CE on the same labels; in-box regression), and the share of full supervision, paired "
+        "by seed, with 95 % intervals."
     )
     title = f"Other thresholds, starts, samples and draws on {comparison.title}"
     notes = [comparison.collapse_note] if any(COLLAPSED in cell.text for line in body for cell in line) else []

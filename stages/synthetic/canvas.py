@@ -27,11 +27,11 @@ class Camera:
     roll: float
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """World points (..., 3) in metres to supersampled pixels (..., 2)."""
+        """Map world points (..., 3) in metres to supersampled pixels (..., 2)."""
         return self.pixels(points[..., 0], points[..., 1], points[..., 2])
 
     def pixels(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """As `project`, of coordinates that broadcast to one shape (...,)."""
+        """Map as `project`, of coordinates that broadcast to one shape (...,)."""
         zoom = self.focal * SUPERSAMPLING / np.maximum(z, NEAR)
         right, down = zoom * x, zoom * (self.height - y)
         cosine, sine = math.cos(self.roll), math.sin(self.roll)
@@ -42,7 +42,7 @@ class Camera:
         return result
 
     def corners(self, points: Iterable[Sequence[float]]) -> list[float]:
-        """As `project`, of a few world points (x, y, z), best plain floats: x, y, x, y ... in pixels.
+        """Map as `project`, of a few world points (x, y, z), best plain floats: x, y, x, y ... in pixels.
 
         Most of what is drawn has four corners: arrays of so few take seven times as long.
         """
@@ -56,7 +56,7 @@ class Camera:
         return result
 
     def scale(self, depth: float) -> float:
-        """Pixels of the finished picture per metre at `depth` metres."""
+        """Return pixels of the finished picture per metre at `depth` metres."""
         return self.focal / max(depth, NEAR)
 
 
@@ -77,7 +77,7 @@ class Canvas:
         self._labels = ImageDraw.Draw(self.ids)
 
     def hazed(self, colour: Colour, depth: float) -> tuple[int, int, int]:
-        """`colour` as it is seen through `depth` metres of haze, as integers from 0 to 255."""
+        """Return `colour` as it is seen through `depth` metres of haze, as integers from 0 to 255."""
         clear = math.exp(-depth / self.visibility)
         red, green, blue = colour.tolist() if isinstance(colour, np.ndarray) else colour
         veil = 1 - clear
@@ -105,14 +105,14 @@ class Canvas:
             self._labels.ellipse(box, fill=label)
 
     def colour_at(self, point: np.ndarray) -> np.ndarray:
-        """What has been drawn so far near a world point (3,): an RGB colour, without the haze of its depth."""
+        """Return what has been drawn so far near a world point (3,): an RGB colour, without the haze of its depth."""
         column, row = self.camera.project(point)
         column = int(np.clip(column, 0, self.picture.width - 1))
         row = int(np.clip(row, 0, self.picture.height - 1))
         return np.asarray(self.picture.getpixel((column, row)), dtype=float)
 
     def finish(self) -> tuple[Image.Image, np.ndarray]:
-        """The antialiased picture (RGB) and the id map (H, W) int32 at the finished size."""
+        """Return the antialiased picture (RGB) and the id map (H, W) int32 at the finished size."""
         ids = np.asarray(self.ids.resize((self.width, self.height), Image.Resampling.NEAREST), dtype=np.int32)
         return self.picture.reduce(SUPERSAMPLING), ids
 

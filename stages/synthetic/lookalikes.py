@@ -22,7 +22,7 @@ from stages.synthetic.world import (
 
 
 def skip(world: World, x: float, z: float) -> None:
-    """A rubbish skip: a car-coloured box, wider at the top, with ribs."""
+    """Draw a rubbish skip: a car-coloured box, wider at the top, with ribs."""
     size = (world.uniform(2.6, 4.2), world.uniform(1.1, 1.7), world.uniform(1.5, 1.9))
     pose = Pose(x, z, world.pick((0.0, 0.1, np.pi / 2, 1.3)))
     colour = paint(world, x, 1.0, z)
@@ -39,7 +39,7 @@ def skip(world: World, x: float, z: float) -> None:
 
 
 def kiosk(world: World, x: float, z: float) -> None:
-    """A kiosk or a parked stall: windows over a body, an awning."""
+    """Draw a kiosk or a parked stall: windows over a body, an awning."""
     size = (world.uniform(2.0, 3.6), world.uniform(1.7, 2.5), world.uniform(1.6, 2.2))
     colour = paint(world, x, 1.5, z)
     body = block(world, Pose(x, z, world.pick((0.0, np.pi / 2))), size, colour, BUILDING)
@@ -52,7 +52,7 @@ def kiosk(world: World, x: float, z: float) -> None:
 
 
 def boulder(world: World, x: float, z: float) -> None:
-    """A rock, a hedge or a heap under a tarpaulin with about a car's outline and colour."""
+    """Draw a rock, a hedge or a heap under a tarpaulin with about a car's outline and colour."""
     canvas = world.canvas
     scale = canvas.camera.scale(z) * SUPERSAMPLING
     long, high = world.uniform(1.2, 4.2), world.uniform(0.6, 1.6)
@@ -73,7 +73,7 @@ def boulder(world: World, x: float, z: float) -> None:
 
 
 def bench(world: World, x: float, z: float) -> None:
-    """A park bench, side on."""
+    """Draw a park bench, side on."""
     colour = world.hue((0.1, 0.6), (0.15, 0.6))
     facing = world.uniform(1.2, 2.0)
     for low, high in ((0.0, 0.42), (0.42, 0.5), (0.6, 0.85)):
@@ -85,13 +85,13 @@ def bench(world: World, x: float, z: float) -> None:
 
 
 def cabinet(world: World, x: float, z: float) -> None:
-    """A switch box, a bin or a vending machine, about as tall as a person or a car."""
+    """Draw a switch box, a bin or a vending machine, about as tall as a person or a car."""
     size = (world.uniform(0.5, 1.1), world.uniform(0.9, 1.8), world.uniform(0.5, 1.2))
     block(world, Pose(x, z, 0.0), size, paint(world, x, 1.0, z) * 0.85, DYNAMIC)
 
 
 def bollard(world: World, x: float, z: float) -> None:
-    """A post with a head: person-like from afar."""
+    """Draw a post with a head: person-like from afar."""
     tall = world.uniform(0.9, 1.9)
     colour = world.hue((0, 0.7), (0.15, 0.7))
     _panel(world, x - 0.09, z, 0.18, 0, tall * 0.55, colour * 0.7, POLE)
@@ -103,7 +103,7 @@ def bollard(world: World, x: float, z: float) -> None:
 
 
 def statue(world: World, x: float, z: float) -> None:
-    """A stone or bronze figure on a pedestal."""
+    """Draw a stone or bronze figure on a pedestal."""
     tone = world.pick(((120, 118, 110), (70, 95, 80), (85, 65, 45), (165, 160, 150), (200, 195, 185)))
     tone = np.array(tone, dtype=float) * world.uniform(0.75, 1.15)
     tall = world.uniform(0.3, 1.2)
@@ -112,14 +112,14 @@ def statue(world: World, x: float, z: float) -> None:
 
 
 def dummy(world: World, x: float, z: float) -> None:
-    """A shop's window doll or a printed figure before a pane: a person's shape in one flat colour."""
+    """Draw a shop's window doll or a printed figure before a pane: a person's shape in one flat colour."""
     _panel(world, x - 0.5, z, 1.0, 0.1, 2.1, mixed(GLASS, world.canvas.haze, 0.3), BUILDING)
     tone = world.hue((0, 0.5), (0.3, 0.9))
     person(world, x, z, BUILDING, Clothes(tone, tone * 0.8, tone * 0.6, tone, tone * 0.5), lift=0.2)
 
 
 def billboard(world: World, x: float, z: float) -> None:
-    """A board with a picture of a car or of a person."""
+    """Draw a board with a picture of a car or of a person."""
     high = world.uniform(0.6, 2.2)
     wide, tall = world.uniform(3.0, 5.0), world.uniform(1.9, 2.6)
     for leg in (-0.4, 0.4):
@@ -134,7 +134,7 @@ def billboard(world: World, x: float, z: float) -> None:
 
 
 def post(world: World, x: float, z: float) -> None:
-    """A parking meter or a sign with a figure on it."""
+    """Draw a parking meter or a sign with a figure on it."""
     tall = world.uniform(1.3, 2.4)
     _panel(world, x - 0.05, z, 0.1, 0, tall, np.full(3, 85.0), POLE)
     wide = world.uniform(0.3, 0.75)
@@ -145,7 +145,7 @@ def post(world: World, x: float, z: float) -> None:
 
 
 def wall(world: World, x: float, z: float) -> None:
-    """A low wall with a dark opening or a coloured panel."""
+    """Draw a low wall with a dark opening or a coloured panel."""
     long = world.uniform(2.0, 5.0)
     colour = paint(world, x, 1.0, z) * 0.9
     body = block(world, Pose(x, z, 0.0), (long, world.uniform(0.8, 1.5), 0.4), colour, WALL)
@@ -156,7 +156,7 @@ def wall(world: World, x: float, z: float) -> None:
 
 
 def vehicle(world: World, x: float, z: float) -> None:
-    """A truck, bus, caravan or trailer by the kerb."""
+    """Draw a truck, bus, caravan or trailer by the kerb."""
     kind = world.pick((TRUCK, TRUCK, BUS, CARAVAN, TRAILER, TRAILER))
     coach(world, Pose(x, z, world.pick((0.0, np.pi)) + world.rng.normal(0, 0.03)), kind)
 
@@ -164,7 +164,7 @@ def vehicle(world: World, x: float, z: float) -> None:
 def _panel(
     world: World, x: float, z: float, wide: float, low: float, high: float, colour: np.ndarray, label: int | None
 ) -> None:
-    """An upright rectangle that faces the camera, its left edge at x; metres."""
+    """Draw an upright rectangle that faces the camera, its left edge at x; metres."""
     corners = [[x, low, z], [x, high, z], [x + wide, high, z], [x + wide, low, z]]
     world.ground(corners, world.canvas.hazed(colour, z), label)
 

@@ -24,7 +24,7 @@ class Clothes:
 
 
 def dressed(world: World, behind: np.ndarray) -> Clothes:
-    """Clothes by chance: street colours, or the colour of what is behind."""
+    """Choose clothes by chance: street colours, or the colour of what is behind."""
     skin, hair = np.array(world.pick(SKIN), dtype=float), np.array(world.pick(HAIR), dtype=float)
     if world.chance(world.difficulty.camouflage):
         coat = np.clip(behind * world.uniform(0.75, 1.25) + world.rng.normal(0, 8, 3), 8, 250)
@@ -50,12 +50,12 @@ class Figure:
         self.small = self.scale < 16 * SUPERSAMPLING / 2
 
     def part(self, points, colour: np.ndarray) -> None:
-        """A filled polygon of local points."""
+        """Draw a filled polygon of local points."""
         pixels = self.foot + np.asarray(points, dtype=float) * (self.turn * self.scale, -self.scale)
         self.world.canvas.polygon(pixels, self.world.canvas.hazed(colour, self.z), self.label)
 
     def limb(self, start, end, widths: tuple[float, float], colour: np.ndarray) -> None:
-        """A tapering limb from `start` to `end`."""
+        """Draw a tapering limb from `start` to `end`."""
         start, end = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
         along = end - start
         across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6) / 2
@@ -68,12 +68,12 @@ class Figure:
         self.part(sides, colour)
 
     def round(self, centre, radii, colour: np.ndarray) -> None:
-        """A filled ellipse."""
+        """Draw a filled ellipse."""
         turn = np.linspace(0, 2 * np.pi, 7 if self.small else 12, endpoint=False)
         self.part(np.stack([centre[0] + np.cos(turn) * radii[0], centre[1] + np.sin(turn) * radii[1]], axis=1), colour)
 
     def shadow(self) -> None:
-        """A streak on the ground, away from the sun."""
+        """Draw a streak on the ground, away from the sun."""
         world = self.world
         away = np.array([-world.sun * 0.5 * self.scale, self.scale * 0.02])
         side = np.array([0.09 * self.scale, 0.0])
@@ -84,7 +84,7 @@ class Figure:
         world.canvas.polygon(streak, (12, 12, 16, int(255 * world.shade * 0.8)))
 
     def head(self, x: float, y: float) -> None:
-        """Head, hair, now and then a hat."""
+        """Draw head, hair, now and then a hat."""
         clothes = self.clothes
         self.limb((x, y - 0.09), (x, y - 0.03), (0.05, 0.05), clothes.skin)
         self.round((x, y + 0.012), (0.05, 0.066), clothes.hair)
@@ -96,7 +96,7 @@ class Figure:
             )
 
     def walking(self, stride: float) -> None:
-        """Upright, the legs `stride` apart (0 standing to 0.3), arms swinging or holding things."""
+        """Draw somebody upright, the legs `stride` apart (0 standing to 0.3), arms swinging or holding things."""
         world, clothes = self.world, self.clothes
         wide = world.uniform(0.15, 0.23)
         lean = world.uniform(-0.01, 0.03) + stride * 0.1
@@ -116,7 +116,7 @@ class Figure:
         self.head(lean * 1.3, 0.92)
 
     def coat(self, wide: float, lean: float, hem: float) -> None:
-        """The upper body; a low hem is a long coat or a dress."""
+        """Draw the upper body; a low hem is a long coat or a dress."""
         flare = wide * (0.5 + (0.47 - hem) * 0.8)
         shoulders = [(-wide / 2, 0.79), (-wide * 0.28, 0.84), (wide * 0.28, 0.84), (wide / 2, 0.79)]
         below = [(wide * 0.42, 0.6), (flare, hem), (-flare, hem), (-wide * 0.42, 0.6)]
@@ -126,7 +126,7 @@ class Figure:
             self.part([(-wide * 0.42, 0.62), (wide * 0.44, 0.62), (wide * 0.46, 0.68), (-wide * 0.44, 0.68)], tone)
 
     def arm(self, shoulder, reach: float, colour: np.ndarray) -> None:
-        """Upper arm, forearm and hand; `reach` is how far the hand is from the body."""
+        """Draw upper arm, forearm and hand; `reach` is how far the hand is from the body."""
         elbow = (shoulder[0] + reach * 0.55, 0.64)
         hand = (shoulder[0] + reach, 0.50 + max(abs(reach) - 0.12, 0) * 0.9)
         self.limb(shoulder, elbow, (0.07, 0.055), colour)
@@ -134,7 +134,7 @@ class Figure:
         self.round(hand, (0.024, 0.026), self.clothes.skin)
 
     def bag(self, lean: float, wide: float) -> None:
-        """A rucksack, a bag at the hand, an umbrella, or nothing."""
+        """Draw a rucksack, a bag at the hand, an umbrella, or nothing."""
         world = self.world
         if not world.chance(0.5 * world.difficulty.variety):
             return
@@ -152,7 +152,7 @@ class Figure:
             self.part([(-0.22, 1.0), (-0.1, 1.13), (0.06, 1.17), (0.24, 1.12), (0.36, 0.98), (0.07, 1.03)], tone)
 
     def sitting(self) -> None:
-        """Seated at knee height, seen from the side."""
+        """Draw somebody seated at knee height, from the side."""
         clothes = self.clothes
         self.limb((0.0, 0.30), (0.22, 0.31), (0.11, 0.09), clothes.trousers)
         self.limb((0.22, 0.31), (0.24, 0.04), (0.08, 0.05), clothes.trousers * 0.9)
@@ -162,7 +162,7 @@ class Figure:
         self.head(0.02, 0.74)
 
     def cycling(self) -> None:
-        """Bent over a handlebar, for a rider."""
+        """Draw somebody bent over a handlebar, for a rider."""
         clothes = self.clothes
         self.limb((-0.06, 0.53), (0.10, 0.42), (0.1, 0.07), clothes.trousers)
         self.limb((0.10, 0.42), (0.03, 0.2), (0.07, 0.05), clothes.trousers * 0.9)
@@ -189,7 +189,7 @@ def person(
 
 
 def cyclist(world: World, x: float, z: float) -> None:
-    """A rider on a bicycle: Cityscapes' classes rider and bicycle, neither car nor person."""
+    """Draw a rider on a bicycle: Cityscapes' classes rider and bicycle, neither car nor person."""
     along = world.chance(0.4)
     label, _ = bicycle(world, x, z, along)
     clothes = dressed(world, world.canvas.colour_at(np.array([x, 1.2, z])))

@@ -16,7 +16,7 @@ DEFAULT_TEXTURE = (5.0, 10.0)
 
 
 def expose(world: World, picture: Image.Image, ids: np.ndarray) -> Image.Image:
-    """A photograph (RGB) of the drawing; `ids` (H, W) says what each pixel shows."""
+    """Turn the drawing into a photograph (RGB); `ids` (H, W) says what each pixel shows."""
     values = np.asarray(picture, dtype=np.float32)
     values = values + _texture(world, ids)[..., None]
     values = _light(world, values)
@@ -24,7 +24,7 @@ def expose(world: World, picture: Image.Image, ids: np.ndarray) -> Image.Image:
 
 
 def _texture(world: World, ids: np.ndarray) -> np.ndarray:
-    """Grey levels (H, W) to add: fine grain and coarse patches, as strong as the material has them."""
+    """Return grey levels (H, W) to add: fine grain and coarse patches, as strong as the material has them."""
     height, width = ids.shape
     labels = np.where(ids >= 1000, ids // 1000, ids)
     strength = np.tile(np.asarray(DEFAULT_TEXTURE, dtype=np.float32), (64, 1))
@@ -36,13 +36,13 @@ def _texture(world: World, ids: np.ndarray) -> np.ndarray:
 
 
 def _smooth(world: World, cells: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
-    """Low-frequency normal noise of `shape`, from `cells` independent values."""
+    """Return low-frequency normal noise of `shape`, from `cells` independent values."""
     noise = Image.fromarray(world.rng.standard_normal(cells, dtype=np.float32))
     return np.asarray(noise.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def _light(world: World, values: np.ndarray) -> np.ndarray:
-    """Exposure, contrast, colour cast, saturation, uneven light, vignette; the spread follows the variety."""
+    """Change exposure, contrast, colour cast, saturation, uneven light, vignette; the spread follows the variety."""
     spread, wear = world.difficulty.variety, world.difficulty.wear
     height, width = values.shape[:2]
     gain = np.exp(world.rng.normal(0, 0.22 * spread))
@@ -62,14 +62,14 @@ def _light(world: World, values: np.ndarray) -> np.ndarray:
 
 
 def _blurred(world: World, values: np.ndarray) -> Image.Image:
-    """Out of focus, a little, in proportion to the picture's size."""
+    """Put a picture out of focus, a little, in proportion to its size."""
     picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     radius = world.difficulty.wear * world.uniform(0, 0.9) * picture.width / 256
     return picture.filter(ImageFilter.GaussianBlur(radius)) if radius > 0.15 else picture
 
 
 def _sensor(world: World, picture: Image.Image) -> Image.Image:
-    """Noise of the sensor, the same in no two channels."""
+    """Add the noise of the sensor, the same in no two channels."""
     sigma = world.difficulty.wear * world.uniform(1, 12)
     if sigma <= 0:
         return picture
@@ -79,7 +79,7 @@ def _sensor(world: World, picture: Image.Image) -> Image.Image:
 
 
 def _compressed(world: World, picture: Image.Image) -> Image.Image:
-    """Once through JPEG."""
+    """Pass a picture once through JPEG."""
     quality = int(95 - 55 * world.difficulty.wear * world.rng.random())
     memory = io.BytesIO()
     picture.save(memory, "JPEG", quality=quality)

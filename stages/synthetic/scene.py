@@ -28,7 +28,7 @@ def draw(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty
 
 
 def _world(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty) -> World:
-    """The empty scene: camera, street, light, and the sky that sets the colour of the haze."""
+    """Make the empty scene: camera, street, light, and the sky that sets the colour of the haze."""
     width, height = size
     spread = difficulty.variety
     camera = Camera(
@@ -52,7 +52,7 @@ def _world(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficul
 
 
 def _sky_colours(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Top and horizon of a blue, grey, white, evening or dusky sky."""
+    """Return top and horizon of a blue, grey, white, evening or dusky sky."""
     kind = rng.random() / max(spread, 0.2)
     if kind < 0.35:
         return hsv(rng.uniform(0.54, 0.64), rng.uniform(0.3, 0.65), rng.uniform(0.65, 0.95)), hsv(0.58, 0.12, 0.93)
@@ -67,12 +67,12 @@ def _sky_colours(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, n
 
 
 def _things(world: World) -> list[Thing]:
-    """Everything that stands in the street."""
+    """Return everything that stands in the street."""
     return [*_parked(world), *_driving(world), *_people(world), *_clutter(world), *_furniture(world), *_crowd(world)]
 
 
 def _parked(world: World) -> list[Thing]:
-    """Rows of parked cars at the kerbs, with gaps and skips."""
+    """Place rows of parked cars at the kerbs, with gaps and skips."""
     things: list[Thing] = []
     close = world.difficulty.occlusion
     for side in (0, 1):
@@ -95,7 +95,7 @@ def _parked(world: World) -> list[Thing]:
 
 
 def _driving(world: World) -> list[Thing]:
-    """Cars in the lanes, crossing, or standing anywhere at any angle."""
+    """Place cars in the lanes, crossing, or standing anywhere at any angle."""
     things: list[Thing] = []
     left, right = world.street.road
     for _ in range(world.rng.poisson(2.2)):
@@ -119,7 +119,7 @@ def _car(world: World, pose: Pose) -> Callable[[], None]:
 
 
 def _people(world: World) -> list[Thing]:
-    """Walkers on the pavements and crossing, alone and in groups."""
+    """Place walkers on the pavements and crossing, alone and in groups."""
     things: list[Thing] = []
     for _ in range(world.rng.poisson(6.0)):
         z = 3.2 * np.exp(world.rng.random() * np.log(4 + 4 * world.difficulty.distance))
@@ -132,14 +132,14 @@ def _people(world: World) -> list[Thing]:
 
 
 def _beside(world: World) -> float:
-    """A place on one of the pavements."""
+    """Choose a place on one of the pavements."""
     side = int(world.chance(0.5))
     edges = sorted((world.street.road[side], world.street.kerb[side]))
     return world.uniform(edges[0] + 0.2, edges[1] - 0.2)
 
 
 def _clutter(world: World) -> list[Thing]:
-    """Look-alikes: on the pavement, at the kerb, beyond the pavement, sometimes in the road."""
+    """Place look-alikes: on the pavement, at the kerb, beyond the pavement, sometimes in the road."""
     things: list[Thing] = []
     for makers, rate in ((lookalikes.LIKE_CARS, 7.0), (lookalikes.LIKE_PEOPLE, 7.0)):
         for _ in range(world.rng.poisson(rate * world.difficulty.clutter)):
@@ -156,7 +156,7 @@ def _clutter(world: World) -> list[Thing]:
 
 
 def _furniture(world: World) -> list[Thing]:
-    """Trees, poles and fences, many of them in front of what matters."""
+    """Place trees, poles and fences, many of them in front of what matters."""
     things: list[Thing] = []
     dense = world.difficulty.occlusion
     for _ in range(world.rng.poisson((3 if world.street.kind == "canyon" else 9) * (0.5 + dense))):
@@ -178,7 +178,7 @@ def _furniture(world: World) -> list[Thing]:
 
 
 def _crowd(world: World) -> list[Thing]:
-    """Rarely, a crowd too far off to be told apart: a group region, whose instance id is the plain label id."""
+    """Place, rarely, a crowd too far off to count: a group region, whose instance id is the plain label id."""
     if not world.chance(0.06):
         return []
     z, x = world.uniform(22, 35), _beside(world)

@@ -26,7 +26,7 @@ FAR = 220.0  # metres to the end of the street
 
 
 def sky(world: World, top: np.ndarray, horizon: np.ndarray) -> None:
-    """A vertical gradient with clouds over the whole canvas."""
+    """Draw a vertical gradient with clouds over the whole canvas."""
     canvas = world.canvas
     picture = canvas.picture
     rows = np.linspace(0, 1.6, picture.height, dtype=np.float32)[:, None].clip(0, 1)
@@ -43,7 +43,7 @@ def sky(world: World, top: np.ndarray, horizon: np.ndarray) -> None:
 
 
 def skyline(world: World) -> None:
-    """Houses, woods or hills where the street ends."""
+    """Draw houses, woods or hills where the street ends."""
     x = -110.0
     while x < 110:
         wide = world.uniform(6, 30)
@@ -59,7 +59,7 @@ def skyline(world: World) -> None:
 
 
 def ground(world: World) -> None:
-    """Verges, pavements, the road, its markings and stains, one strip of depth after another so that haze shows."""
+    """Draw verges, pavements, the road, its markings and stains, strip after strip of depth so that haze shows."""
     street = world.street
     verge = hsv(world.uniform(0.18, 0.34), world.uniform(0.2, 0.5), world.uniform(0.25, 0.55))
     if street.kind == "canyon":
@@ -112,7 +112,7 @@ def _markings(world: World) -> None:
 
 
 def _slabs(world: World, pavement: np.ndarray) -> None:
-    """Joints across the pavements, nearest ones only."""
+    """Draw joints across the pavements, nearest ones only."""
     for start, end in ((world.street.kerb[0], world.street.road[0]), (world.street.road[1], world.street.kerb[1])):
         step = world.uniform(0.9, 2.0)
         for z in np.arange(2.0, 16, step).tolist():
@@ -120,7 +120,7 @@ def _slabs(world: World, pavement: np.ndarray) -> None:
 
 
 def _stains(world: World) -> None:
-    """Repaired patches, wet spots and shadows of things outside the picture."""
+    """Draw repaired patches, wet spots and shadows of things outside the picture."""
     left, right = world.street.road
     for _ in range(world.rng.poisson(3)):
         x, z = world.uniform(left, right), world.uniform(2.5, 30)
@@ -140,7 +140,7 @@ def _stains(world: World) -> None:
 
 
 def buildings(world: World) -> None:
-    """Rows of houses on both sides, the far ones first."""
+    """Draw rows of houses on both sides, the far ones first."""
     share = {"canyon": 1.0, "suburb": 0.7, "park": 0.15}[world.street.kind]
     for side in (-1, 1):
         line = world.street.kerb[0 if side < 0 else 1]
@@ -179,7 +179,7 @@ def _house(world: World, side: int, x: float, near: float, far: float) -> None:
 def _windows(
     world: World, side: int, plan: tuple[float, float, float], levels: tuple[int, float], colour: np.ndarray
 ) -> None:
-    """Panes in rows, and a ground floor of shops, doors or garages with colours like those of cars."""
+    """Draw panes in rows, and a ground floor of shops, doors or garages with colours like those of cars."""
     canvas = world.canvas
     x, near, far = plan
     floors, storey = levels
@@ -213,7 +213,7 @@ def _windows(
 
 
 def tree(world: World, x: float, z: float) -> None:
-    """A trunk under a crown of leaf masses, or a bush."""
+    """Draw a trunk under a crown of leaf masses, or a bush."""
     canvas = world.canvas
     bush = world.chance(0.25)
     tall = world.uniform(0.7, 1.6) if bush else world.uniform(4, 10)
@@ -238,7 +238,7 @@ def tree(world: World, x: float, z: float) -> None:
 
 
 def pole(world: World, x: float, z: float) -> None:
-    """A lamp post, a traffic light or a sign post."""
+    """Draw a lamp post, a traffic light or a sign post."""
     canvas = world.canvas
     tall, thin = world.uniform(3, 8), world.uniform(0.05, 0.11)
     tone = canvas.hazed(np.full(3, world.uniform(40, 150)), z)
@@ -265,7 +265,7 @@ def pole(world: World, x: float, z: float) -> None:
 
 
 def fence(world: World, x: float, near: float, far: float) -> None:
-    """Railings or a board fence along the street at x."""
+    """Draw railings or a board fence along the street at x."""
     canvas = world.canvas
     tone = world.hue((0, 0.4), (0.2, 0.8))
     tall = world.uniform(0.7, 1.2)
@@ -282,7 +282,7 @@ def fence(world: World, x: float, near: float, far: float) -> None:
 
 
 def bonnet(world: World) -> None:
-    """Now and then the camera car's own bonnet, or a margin that rectification left empty: void."""
+    """Draw, now and then, the camera car's own bonnet, or a margin that rectification left empty: void."""
     canvas = world.canvas
     width, height = canvas.picture.size
     if world.chance(0.25):

@@ -61,7 +61,7 @@ class Pose:
 
 
 def paint(world: World, x: float, up: float, z: float) -> np.ndarray:
-    """A car's colour (RGB, 0-255): mostly greys as on a street, or strong, or that of what is behind or beside it.
+    """Choose a car's colour (RGB, 0-255): a street's greys, a strong one, or that of what is behind or beside it.
 
     (x, up, z) is a point of the roof, in metres.
     """
@@ -98,7 +98,7 @@ class _Body:
         self.sine, self.cosine = np.sin(pose.heading), np.cos(pose.heading)
 
     def place(self, along, up, across) -> np.ndarray:
-        """Pixels (N, 2) of points: along the vehicle from the front (0) to the rear (1), up and across in metres."""
+        """Map points to pixels (N, 2): along the vehicle from front (0) to rear (1), up and across in metres."""
         forward = (0.5 - np.asarray(along)) * self.length
         across = np.asarray(across)
         x = self.pose.x + forward * self.sine + across * self.cosine
@@ -111,7 +111,7 @@ class _Body:
         self.world.canvas.polygon(pixels, hazed if opacity >= 1 else (*hazed, int(255 * opacity)), label)
 
     def draw(self, style: Style, colour: np.ndarray, label: int) -> None:
-        """The whole car, from its shadow up to its lamps."""
+        """Draw the whole car, from its shadow up to its lamps."""
         world = self.world
         clearance = world.uniform(0.15, 0.23) * self.height
         radius = world.uniform(0.20, 0.235) * self.height * (1.1 if self.height < 1.4 else 1)
@@ -133,13 +133,13 @@ class _Body:
             self.rack(style, label)
 
     def faces(self, side: int) -> bool:
-        """Whether the camera sees the flank on this side (-1 left, 1 right of the driver)."""
+        """Return whether the camera sees the flank on this side (-1 left, 1 right of the driver)."""
         outward = np.array([side * self.cosine, -side * self.sine])
         middle = np.array([self.pose.x, self.pose.z]) + outward * self.half
         return float(outward @ middle) < 0
 
     def stations(self, style: Style, clearance: float) -> np.ndarray:
-        """The profile from the front bumper over the roof to the rear bumper: (13, 3) of along, up, half-width."""
+        """Return the profile from front bumper over the roof to rear bumper: (13, 3) of along, up, half-width."""
         world, half, top = self.world, self.half, self.height
         crown = half * world.uniform(0.58, 0.72)
         nose = style.hood - world.uniform(0.06, 0.14)
@@ -163,7 +163,7 @@ class _Body:
         )
 
     def shell(self, style: Style, stations: np.ndarray, colour: np.ndarray, label: int) -> None:
-        """Everything between the flanks: bumpers, bonnet, windscreen, roof, rear window, boot."""
+        """Draw everything between the flanks: bumpers, bonnet, windscreen, roof, rear window, boot."""
         along, up, half = stations.T
         left, right = self.place(along, up, -half), self.place(along, up, half)
         light = np.array([0.72, 0.8, 1.0, 1.08, 1.0, 1.1, 1.18, 1.1, 0.9, 1.0, 0.82, 0.74]) * 0.95
@@ -183,11 +183,11 @@ class _Body:
                 self.fill(inset, self.glass())
 
     def glass(self) -> np.ndarray:
-        """The colour of a window: dark, or with the sky in it."""
+        """Return the colour of a window: dark, or with the sky in it."""
         return mixed(GLASS, self.world.canvas.haze, self.world.uniform(0.0, 0.45))
 
     def flank(self, style: Style, stations: np.ndarray, side: int, colour: np.ndarray, label: int) -> None:
-        """One side: the body under the belt line, the cabin over it, windows, a crease, handles."""
+        """Draw one side: the body under the belt line, the cabin over it, windows, a crease, handles."""
         world = self.world
         along, up, half = stations.T
         light = 0.82 + 0.2 * side * world.sun * (1 if self.cosine > 0 else -1)
@@ -212,7 +212,7 @@ class _Body:
             self.fill(sill, colour * 0.35, opacity=0.8)
 
     def side_windows(self, style: Style, side: int, crown: float, colour: np.ndarray) -> None:
-        """The glass between belt line and roof, parted by a pillar."""
+        """Draw the glass between belt line and roof, parted by a pillar."""
         first, last = style.roof
         low, high = max(style.hood, style.deck) + 0.03, 0.92
         edges = np.array([style.cowl + 0.04, first + 0.02, last - 0.01, style.tail - 0.05])
@@ -230,7 +230,7 @@ class _Body:
             self.fill(pillar, colour * 0.8)
 
     def wheels(self, side: int, axles: tuple[float, float], radius: float, label: int, colour: np.ndarray) -> None:
-        """Two wheels with rims, and the dark arch over them where the flank is seen."""
+        """Draw two wheels with rims, and the dark arch over them where the flank is seen."""
         turn = np.linspace(0, 2 * np.pi, 12 if self.pixels_high > 10 else 7, endpoint=False)
         near = self.faces(side)
         rim = self.world.pick(((150, 152, 155), (95, 96, 100), (40, 40, 42)))
@@ -251,7 +251,7 @@ class _Body:
                 self.fill(tread, TYRE, label)
 
     def ends(self, stations: np.ndarray, clearance: float, colour: np.ndarray, label: int) -> None:
-        """The end that the camera sees: tyres under the bumper, lamps, grille or number plate."""
+        """Draw the end that the camera sees: tyres under the bumper, lamps, grille or number plate."""
         rear = self.pose.x * self.sine + self.pose.z * self.cosine > 0
         if abs(self.pose.x * self.sine + self.pose.z * self.cosine) < 0.25 * abs(self.pose.z):
             return
@@ -280,7 +280,7 @@ class _Body:
         self.fill(bumper, colour * 0.4)
 
     def mirrors(self, style: Style, colour: np.ndarray, label: int) -> None:
-        """Mirrors beside the windscreen."""
+        """Draw mirrors beside the windscreen."""
         up = np.array([0.60, 0.72, 0.72, 0.60]) * self.height
         for side in (-1, 1):
             out = self.world.uniform(1.15, 1.25)
@@ -288,7 +288,7 @@ class _Body:
             self.fill(self.place(style.cowl + 0.05, up, across), colour * 0.7, label)
 
     def rack(self, style: Style, label: int) -> None:
-        """A roof box or a pair of rails."""
+        """Draw a roof box or a pair of rails."""
         first, last = style.roof
         tall = self.world.uniform(0.06, 0.22)
         narrow = self.half * self.world.uniform(0.25, 0.6)
@@ -303,7 +303,7 @@ class _Body:
             self.fill(end, tone * 0.9, label)
 
     def shadow(self) -> None:
-        """The dark ground under the vehicle, stretched away from the sun."""
+        """Draw the dark ground under the vehicle, stretched away from the sun."""
         shift = -self.world.sun * self.height * 0.7
         around = np.array([-1.12, -1.12, 1.12, 1.12]) * self.half
         under = self.place([-0.03, 1.03, 1.03, -0.03], 0.0, around)
@@ -313,13 +313,13 @@ class _Body:
 
 
 def _turn(face: np.ndarray) -> float:
-    """Twice the signed area of a quadrilateral (4, 2): above 0 where its corners run clockwise in the picture."""
+    """Return twice the signed area of a quadrilateral (4, 2): above 0 where its corners run clockwise as seen."""
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = face.tolist()
     return (cx - ax) * (dy - by) - (dx - bx) * (cy - ay)
 
 
 def coach(world: World, pose: Pose, kind: int) -> None:
-    """A vehicle that is no car, with a car's wheels, windows and colours: truck, bus, caravan or trailer."""
+    """Draw a vehicle that is no car, with a car's wheels, windows and colours: truck, bus, caravan or trailer."""
     length, height, width = {
         TRUCK: (world.uniform(5.5, 9.0), world.uniform(2.4, 3.6), 2.3),
         BUS: (world.uniform(7.0, 11.5), world.uniform(2.7, 3.2), 2.45),
@@ -344,7 +344,7 @@ def coach(world: World, pose: Pose, kind: int) -> None:
 
 
 def crate(body: _Body, colour: np.ndarray, label: int, floor: float, flare: float = 1.0) -> None:
-    """A box on the ground; `flare` is how much longer and wider it is at the top (a skip's is over 1)."""
+    """Draw a box on the ground; `flare` is how much longer and wider it is at the top (a skip's is over 1)."""
     top, half, spread = body.height, body.half, (flare - 1) / 2
     for side in (-1, 1):
         if body.faces(side):
@@ -362,7 +362,7 @@ def crate(body: _Body, colour: np.ndarray, label: int, floor: float, flare: floa
 
 
 def _rows_of_glass(body: _Body, side: int, kind: int, colour: np.ndarray) -> None:
-    """The flank of a coach: a row of windows, a cab's window, or a painted stripe."""
+    """Draw the flank of a coach: a row of windows, a cab's window, or a painted stripe."""
     world = body.world
     if kind == TRAILER or body.pixels_high < 6:
         return
@@ -386,7 +386,7 @@ def _rows_of_glass(body: _Body, side: int, kind: int, colour: np.ndarray) -> Non
 
 
 def _back_of_coach(body: _Body, kind: int, label: int, colour: np.ndarray) -> None:
-    """The end that faces the camera: a window, lamps, a plate, tyres."""
+    """Draw the end that faces the camera: a window, lamps, a plate, tyres."""
     if abs(body.cosine) < 0.3:
         return
     rear = body.cosine > 0
@@ -406,7 +406,7 @@ def _back_of_coach(body: _Body, kind: int, label: int, colour: np.ndarray) -> No
 def block(
     world: World, pose: Pose, size: tuple[float, float, float], colour: np.ndarray, label: int, flare: float = 1.0
 ) -> _Body:
-    """A box of (length, height, width) metres with its shadow: the body of skips, kiosks and cabinets."""
+    """Draw a box of (length, height, width) metres with its shadow: the body of skips, kiosks and cabinets."""
     body = _Body(world, pose, *size)
     body.shadow()
     crate(body, colour, label, floor=0.0 if flare == 1 else 0.08, flare=flare)
@@ -414,7 +414,7 @@ def block(
 
 
 def bicycle(world: World, x: float, z: float, along: bool) -> tuple[int, float]:
-    """A bicycle; gives the rider's new id and the bicycle's pixels per metre, for the rider who is drawn on it."""
+    """Draw a bicycle; return the rider's new id and the bicycle's pixels per metre, for the rider upon it."""
     canvas = world.canvas
     scale = canvas.camera.scale(z) * SUPERSAMPLING
     foot = canvas.camera.project(np.array([x, 0.0, z]))

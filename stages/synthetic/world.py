@@ -1,4 +1,4 @@
-"""What every thing in a drawn street scene shares: the random numbers, the difficulty, the light, the street's plan."""
+"""What everything in a synthetic scene shares: the random numbers, the difficulty, the light, the street's plan."""
 
 import colorsys
 from collections.abc import Iterable, Sequence
@@ -56,19 +56,19 @@ class World:
     counts: dict[int, int] = field(default_factory=dict)
 
     def uniform(self, low: float, high: float) -> float:
-        """One number, evenly from low to high."""
+        """Draw one number, evenly from low to high."""
         return low + (high - low) * self.rng.random()
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return true with this probability."""
         return self.rng.random() < probability
 
     def pick(self, things):
-        """One of a sequence, all equally likely."""
+        """Choose one of a sequence, all equally likely."""
         return things[int(self.rng.random() * len(things))]
 
     def instance(self, label: int) -> int:
-        """A new instance id of a class: label * 1000 + n, as in Cityscapes."""
+        """Return a new instance id of a class: label * 1000 + n, as in Cityscapes."""
         number = self.counts.get(label, 0)
         self.counts[label] = number + 1
         return label * 1000 + number
@@ -78,21 +78,21 @@ class World:
         self.canvas.polygon(self.canvas.camera.corners(points), colour, label)
 
     def hue(self, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
-        """A random colour (RGB, 0-255) within ranges of saturation and value."""
+        """Choose a random colour (RGB, 0-255) within ranges of saturation and value."""
         return hsv(self.rng.random(), self.uniform(*saturation), self.uniform(*value))
 
     def visible(self, x: float, z: float, margin: float = 0.15) -> bool:
-        """Whether a thing at (x, z) stands within the picture's width, plus a margin (a share of the width)."""
+        """Return whether a thing at (x, z) stands within the picture's width, plus a margin (a share of the width)."""
         camera: Camera = self.canvas.camera
         column = camera.centre[0] + camera.focal * x / max(z, 1.0)
         return -margin * self.canvas.width < column < (1 + margin) * self.canvas.width
 
 
 def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
-    """An RGB colour (0-255) from hue, saturation and value (0-1)."""
+    """Return an RGB colour (0-255) from hue, saturation and value (0-1)."""
     return np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value)) * 255
 
 
 def mixed(colour: Colour, other: Colour, share: float) -> np.ndarray:
-    """`colour` with a share of `other`."""
+    """Return `colour` with a share of `other`."""
     return np.asarray(colour, dtype=float) * (1 - share) + np.asarray(other, dtype=float) * share

@@ -18,10 +18,6 @@ def contents(out):
     return {file.relative_to(out).as_posix(): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
 
 
-def split_of(out):
-    return json.loads((out / "split.json").read_text())
-
-
 def test_same_bytes_when_repeated_and_with_two_workers(folder, tmp_path):
     crowd(folder, train=20, val=6)
     one = contents(folder.pack(tmp_path / "one"))

@@ -4,12 +4,6 @@ import json
 
 from tests.boxes.painted import crowd
 
-JSON_FILES = ("boxes.json", "split.json", "statistics.json", "arrays.json")
-
-
-def contents(out):
-    return {file.relative_to(out).as_posix(): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
-
 
 def split_of(out):
     return json.loads((out / "split.json").read_text())

@@ -18,14 +18,6 @@ from stages.studies import grids
 from tests.pipeline.clones import copy_project
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    for folder in ("configs", "studies"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    return tmp_path
-
-
 def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict[str, grids.Run]:
     chosen = grids.load(grid, root)
     runs = grids.runs(config.load(root), grid, dataset, root)

@@ -1,24 +1,13 @@
 """A grid's trainings in plain processes, without DVC."""
 
 import json
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from stages import config
 from stages.errors import UserError
-from stages.paths import ROOT
 from stages.studies import grids, local
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    for folder in ("configs", "studies"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    return tmp_path
 
 
 @pytest.mark.dvc
