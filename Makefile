@@ -8,7 +8,7 @@ help:
 	@echo "make reproduce   install into .venv, then run the whole pipeline (dvc repro) and print a table"
 	@echo "make queue J=2   the same, J rows at a time through DVC's queue"
 	@echo "make test        lint, types, and all tests but slow ones"
-	@echo "make test-fast   the tests that run no dvc and no whole stage"
+	@echo "make test-fast   without dvc, papermill, whole trainings and simulations"
 	@echo "make compare     a table of the experiments made by dvc exp run"
 	@echo "make lint        ruff and mypy"
 	@echo "make lock        write requirements.lock anew from pyproject.toml"
@@ -24,7 +24,7 @@ test: lint
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-fast: .venv/installed
-	@$(BIN)/python -m pytest -m "not slow and not dvc and not gpu"
+	@$(BIN)/python -m pytest -m "not slow and not integration and not gpu"
 
 # Headline numbers, and of the params those that differ: narrow enough for a terminal.
 compare: .venv/installed

@@ -108,6 +108,7 @@ def test_thresholds_are_compared_on_the_seeds_that_all_of_them_have():
     assert thresholds(reference | entry("tau-10", 76.0, 77.0, tau=10.0)).word == MISSED
 
 
+@pytest.mark.integration
 def test_equal_thresholds_are_as_far_apart_by_chance_as_said_in_one_study_of_twenty():
     rng, beyond, studies = np.random.default_rng(1), 0, 200
     for _ in range(studies):

@@ -86,7 +86,7 @@ def test_each_stage_measures_itself_and_a_share_is_of_images_and_steps(tmp_path)
     assert {split: 4 * n for split, n in after["scenes"]["images"].items()} == before["scenes"]["images"]
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_dvc_reads_the_pipeline_that_measures_itself(tmp_path):
     prepare(tmp_path)
 

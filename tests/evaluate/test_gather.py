@@ -11,6 +11,8 @@ import pytest
 
 from stages import config, paths
 
+pytestmark = pytest.mark.integration
+
 PROJECT = Path(__file__).resolve().parents[2]
 HEADLINE_ROWS = {"bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280-stable", "ce-bootstrap-500-2280-stable"}
 

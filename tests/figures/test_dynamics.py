@@ -1,8 +1,11 @@
 """The pictures of why the literal loss may collapse say what they were made for."""
 
+import pytest
+
 from stages.figures import dynamics
 
 
+@pytest.mark.integration
 def test_the_pictures_say_what_they_were_made_for():
     for draw in (dynamics.portrait, dynamics.boundaries):
         picture = draw(1.75, 0.2, 0.3)

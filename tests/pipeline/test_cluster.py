@@ -9,7 +9,7 @@ import pytest
 from stages.config import load, stage_name
 from tests.pipeline.clones import ENVIRONMENT, TWO_ROWS, Clone, ran
 
-pytestmark = pytest.mark.dvc
+pytestmark = pytest.mark.integration
 
 SCRIPT = "cluster/rows.sbatch"
 

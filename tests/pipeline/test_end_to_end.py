@@ -7,7 +7,7 @@ import pytest
 
 from tests.pipeline.clones import copy_project, ran
 
-pytestmark = pytest.mark.dvc
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.slow

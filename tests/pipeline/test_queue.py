@@ -73,7 +73,7 @@ STATES = {
 }
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_the_queues_state_is_read_by_name(small):
     assert queue.look(small.path) == ({}, 0)
     small.dvc("exp", "run", "--queue", "--name", "one", "validate")

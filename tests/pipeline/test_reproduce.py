@@ -25,7 +25,7 @@ def project(root: Path, command: str) -> Path:
     return root
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_the_stage_runs_with_this_interpreter_and_a_second_run_does_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,7 +41,7 @@ def test_the_stage_runs_with_this_interpreter_and_a_second_run_does_nothing(
     assert "Running stage" not in capfd.readouterr().out
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_a_failing_stage_is_dvcs_exit_status(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert reproduce(project(tmp_path, "python -c 1/0")) != 0
     assert "failed to reproduce 'only'" in capfd.readouterr().err
@@ -52,7 +52,7 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_ctrl_c_ends_the_stage_and_says_that_it_can_go_on(tmp_path: Path) -> None:
     code = "import sys, pathlib, stages.reproduce as r; sys.exit(r.reproduce(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(project(tmp_path, "sleep 600"))]
@@ -71,7 +71,7 @@ def test_ctrl_c_ends_the_stage_and_says_that_it_can_go_on(tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_a_broken_pipeline_file_is_dvcs_exit_status(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = project(tmp_path, "true")
     (root / "dvc.yaml").write_text("stages: 1\n")

@@ -9,7 +9,7 @@ from stages.config import load, stage_name
 from stages.paths import ROOT
 from tests.pipeline.clones import FEW_ROWS, Clone, ran
 
-pytestmark = pytest.mark.dvc
+pytestmark = pytest.mark.integration
 
 SETTINGS = load(ROOT)
 ROWS = list(SETTINGS.rows)

@@ -7,6 +7,8 @@ import pytest
 
 from stages.paths import ROOT
 
+pytestmark = pytest.mark.integration
+
 LIGHT = ["stages.validate", "stages.download.__main__", "stages.boxes.__main__", "stages.evaluate.gather"]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.pipeline.clones import Clone, ran
 
-pytestmark = pytest.mark.dvc
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from stages.paths import ROOT
 from tests.pipeline.clones import copy_project
 
-pytestmark = pytest.mark.dvc
+pytestmark = pytest.mark.integration
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

@@ -12,7 +12,7 @@ from stages.figures.style import RECIPE_COLOURS
 from stages.report import claim_page, index, notebooks
 from tests import miniature
 
-pytestmark = pytest.mark.dvc  # each builds the whole report, which takes seconds
+pytestmark = pytest.mark.integration  # each builds the whole report, which takes seconds
 
 
 @pytest.fixture(scope="module")

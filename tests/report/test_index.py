@@ -14,7 +14,7 @@ from stages.figures import runtime as drawn_runtime
 from stages.report import index, notebooks
 from tests import miniature
 
-pytestmark = pytest.mark.dvc  # each builds the whole report, which takes seconds
+pytestmark = pytest.mark.integration  # each builds the whole report, which takes seconds
 
 ARGUMENTS = [
     "--headless",

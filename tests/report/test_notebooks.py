@@ -54,6 +54,7 @@ def test_notebooks_begin_with_a_heading_and_need_no_mathjax(path: Path):
     assert "$" not in "".join(markdown)
 
 
+@pytest.mark.integration
 def test_the_kernel_is_this_interpreter_and_knows_the_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "/nonexistent")  # as with an environment that is not activated
     foreign = tmp_path / "jupyter" / "kernels" / "python3"
@@ -66,6 +67,7 @@ def test_the_kernel_is_this_interpreter_and_knows_the_parameters(tmp_path: Path,
     assert notebook.cells[-1].outputs[0].text == f"{sys.executable} {tmp_path} 2\n"
 
 
+@pytest.mark.integration
 def test_what_changes_between_runs_is_taken_out(tmp_path: Path):
     path = write(tmp_path, "1 + 1")
     first, second = (nbformat.writes(notebooks.execute(path, tmp_path, {"a": 1})) for _ in range(2))
@@ -74,6 +76,7 @@ def test_what_changes_between_runs_is_taken_out(tmp_path: Path):
     assert sys.version.split()[0] not in first
 
 
+@pytest.mark.integration
 def test_a_failing_cell_is_one_line_with_notebook_cell_and_error(tmp_path: Path):
     path = write(tmp_path, "x = 1", "1 / 0")
     with pytest.raises(UserError, match=r"^notebooks/small\.ipynb, cell 2: ZeroDivisionError: division by zero$"):
@@ -99,6 +102,7 @@ def reports_twice(project: Path, name: str) -> dict[str, bytes]:
     return first
 
 
+@pytest.mark.integration
 def test_a_figures_report_is_the_same_bytes_again(project: Path):
     files = reports_twice(project, "figure2")
     assert set(files) == {"figure2.ipynb", "figure2.html", "figure2.png"}
@@ -107,6 +111,7 @@ def test_a_figures_report_is_the_same_bytes_again(project: Path):
     assert 'alt="4 validation pictures on synthetic street scenes' in page
 
 
+@pytest.mark.integration
 def test_the_tables_report_is_the_same_bytes_again(project: Path):
     files = reports_twice(project, "tables")
     assert {"tables.ipynb", "tables.html", "tables/table1.csv", "tables/table3.md", "tables/results.md"} <= set(files)
@@ -128,6 +133,7 @@ def test_the_collapse_is_the_same_bytes_again_and_shows_five_pictures(project: P
     assert files["collapse.html"].count(b"<img") == 5
 
 
+@pytest.mark.integration
 def test_a_missing_input_ends_the_command_with_one_line(project: Path):
     (project / "results" / "ce-500.json").unlink()
     command = [sys.executable, "-m", "stages.report"]

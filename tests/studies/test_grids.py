@@ -53,6 +53,7 @@ def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
         assert recipe.smax is None or recipe.bound != "tanh" or settings.params.tau < 2.718**recipe.smax
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
 @pytest.mark.parametrize("grid", grids.GRIDS)
 def test_dvc_makes_of_the_changes_what_a_run_has_as_its_settings(root, grid, dataset):

@@ -10,7 +10,7 @@ from stages.errors import UserError
 from stages.studies import grids, local
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(root, capfd):
     for name, old, new in [
         ("configs/datasets.yaml", "images: {train: 400, val: 160}", "images: {train: 12, val: 4}"),

@@ -64,7 +64,7 @@ def uneven(project):
     return project
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_two_processes_have_the_losses_and_gradients_of_one(uneven, tmp_path):
     script = tmp_path / "share.py"
     script.write_text(SHARE)
@@ -84,7 +84,7 @@ def test_two_processes_have_the_losses_and_gradients_of_one(uneven, tmp_path):
             torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-5 * scale)
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_one_process_writes_and_another_number_of_them_resumes(project, settings, monkeypatch):
     row = "bootstrap-500-2280-stable"
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)

@@ -19,6 +19,8 @@ from stages.train import loop
 from stages.train.checkpoints import exclusive_lock
 from tests.train.tiny import change
 
+pytestmark = pytest.mark.integration
+
 KINDS = [
     "bce-500-2280",
     "regression-all-500-2280",

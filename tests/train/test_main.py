@@ -59,7 +59,7 @@ def test_a_wrong_command_line_is_a_line_of_usage(words, monkeypatch, capsys):
     assert "usage: python -m stages.train" in capsys.readouterr().err
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_more_processes_than_images_in_a_batch_are_refused(project):
     change(project / "params.yaml", ("batch_size: 4", "batch_size: 1"))
     done = train(project, 2, "bce-500")
@@ -67,7 +67,7 @@ def test_more_processes_than_images_in_a_batch_are_refused(project):
     assert done.stderr == "error: params.yaml: processes is 2; allowed: at most batch_size, 1\n"
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_a_mistake_is_one_line_before_processes_start(project):
     done = train(project, 2, "bce-501")
     assert done.returncode == 1
@@ -75,7 +75,7 @@ def test_a_mistake_is_one_line_before_processes_start(project):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 def test_more_processes_than_images_are_refused_under_torchrun_as_well(project):
     change(project / "params.yaml", ("batch_size: 4", "batch_size: 1"))
     (project / "dvc.yaml").touch()
@@ -102,7 +102,7 @@ def large(project: Path) -> Path:
     return project
 
 
-@pytest.mark.dvc
+@pytest.mark.integration
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not limit a process's own memory")
 @pytest.mark.parametrize("row", ["bce-2780", "bootstrap-500-2280-stable"])
 def test_a_dataset_larger_than_the_memory_allowed_trains(large: Path, row: str) -> None:
