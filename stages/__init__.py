@@ -1,1 +1,1 @@
-"""Box supervision in the order of its pipeline: download, boxes, train, evaluate, report, on a shared ground floor."""
+"""The replication: each package is a stage of the pipeline or what stages share, see README's tree."""

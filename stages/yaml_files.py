@@ -108,10 +108,12 @@ def _problem(model: type[Model], data: Any, detail: Any, where: str) -> str:
 
 
 def not_allowed(place: str, value: Any, allowed: str) -> str:
+    """Return the message about a value that is not allowed: where it stands, what it is, what is allowed."""
     return f"{place} is {shown(value)}; allowed: {allowed}"
 
 
 def choices(value: Any, known: Iterable[str]) -> str:
+    """Return all names that are allowed and, where one resembles `value`, which."""
     close = difflib.get_close_matches(str(value), list(known), n=1)
     return ", ".join(known) + (f" (nearest: {close[0]})" if close else "")
 

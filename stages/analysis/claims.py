@@ -1,13 +1,14 @@
-"""The claims table: what the paper says, and what this project asks of its recipe, judged with error bars over seeds.
+"""The verdicts on statements of the paper and on what this project asks of its recipe, with error bars over seeds.
 
 paper/claims.yaml lists the statements; each is a measure of rows, and a threshold. Where a measure takes two rows, they
 are paired by seed. A verdict needs the whole interval of the measure on one side of the threshold; a single seed has no
-interval and gives only a direction. A claim about something that configs/rows.yaml does not train (another threshold,
-other samples) is judged by the committed reference runs alone, so that what is compared was trained in one setting.
+interval and gives only a direction. Three criteria (spread, thresholds, collapses) are judged by their value. A claim
+about something that configs/rows.yaml does not train (another threshold, other samples) is judged by the committed
+reference runs alone, so that what is compared was trained in one setting.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def judge(check: Check, found: Sequence[Result], asked: Claims, confidence: floa
     recipe = next((run["recipe"] for result in found for run in result.runs if run["recipe"]), None)
     got = measure(check, found, confidence or asked.confidence)
     if got is None:
-        return Verdict(recipe, UNDECIDED, rows, None, "Runs that measure it.")
+        return Verdict(recipe, UNDECIDED, rows, None, "No run measures it.")
     if got.low is None or got.high is None:
         word = AGREES if check.margin(got.mean) > 0 else DIFFERS
         return Verdict(recipe, word, rows, got, "More seeds.")
@@ -234,11 +235,11 @@ def _verdicts(
             continue
         left = [_alive(result, full, asked) for result in present] if claim.learned and full else present
         if dead := [result.row for result in left if not result.runs]:
-            decide = f"Trainings of {', '.join(dead)} that do not collapse, as all did."
+            decide = f"Every training of {' and of '.join(dead)} collapsed."
             verdicts.append(Verdict(recipe, UNDECIDED, [result.row for result in present], None, decide))
         else:
-            verdict = judge(claim.check, left, asked)
-            verdicts.append(Verdict(recipe, verdict.word, verdict.rows, verdict.estimate, verdict.decide))
+            verdict = judge(claim.check, left, asked, claim.confidence(asked))
+            verdicts.append(replace(verdict, recipe=recipe, detail=_interval_note(claim, verdict, asked)))
     return verdicts
 
 
@@ -266,14 +267,19 @@ def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdi
         return _threshold_range(criterion, reference, asked)
     if check.measure == "seed_spread":
         return _seed_spread(criterion, reference[check.rows[0]], asked)
-    confidence = 1 - (1 - asked.confidence) / (1 + criterion.interim_analyses)
-    verdict = judge(check, [reference[row] for row in check.rows], asked, confidence)
+    verdict = judge(check, [reference[row] for row in check.rows], asked, criterion.confidence(asked))
     got = verdict.estimate
     word = {REPRODUCED: MET, NOT_REPRODUCED: MISSED}.get(verdict.word, verdict.word)
     if got and got.low is not None and criterion.mean is not None and got.mean < criterion.mean:
         word = MISSED
-    detail = f"{100 * confidence:g} % interval" if criterion.interim_analyses else ""
+    detail = _interval_note(criterion, verdict, asked)
     return Verdict("stable", word, check.rows, got, verdict.decide if word == UNDECIDED else "", detail)
+
+
+def _interval_note(statement: Statement, verdict: Verdict, asked: Claims) -> str:
+    """Say which interval was taken, where it is not the one of all."""
+    widened = statement.interim_analyses and verdict.estimate and verdict.estimate.low is not None
+    return f"{100 * statement.confidence(asked):g} % interval" if widened else ""
 
 
 def _seed_spread(criterion: Statement, result: Result, asked: Claims) -> Verdict:
@@ -292,7 +298,8 @@ def _collapsed_runs(criterion: Statement, reference: Results, asked: Claims) -> 
     named = f" ({', '.join(dead)})" if dead else ""
     detail = f"{len(dead)} of {len(runs)}{named}"
     enough = full and len(runs) >= criterion.runs
-    return Verdict("stable", MISSED if dead else MET if enough else UNDECIDED, [], None, "", detail)
+    few = criterion.check.margin(len(dead)) > 0
+    return Verdict("stable", MISSED if not few else MET if enough else UNDECIDED, [], None, "", detail)
 
 
 def _threshold_range(criterion: Statement, reference: Results, asked: Claims) -> Verdict:

@@ -160,6 +160,10 @@ class Statement(Model):
     interim_analyses: int = Field(0, ge=0)
     runs: int = Field(1, ge=1)
 
+    def confidence(self, asked: "Claims") -> float:
+        """Return the confidence of the statement's interval: more than that of all, after interim analyses."""
+        return 1 - (1 - asked.confidence) / (1 + self.interim_analyses)
+
 
 class Untested(Model):
     """What the paper says and nothing here asks, with the reason."""

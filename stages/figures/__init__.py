@@ -1,1 +1,1 @@
-"""One module a figure, each with a function `draw`; what several share stands in modules of their own."""
+"""Every picture of the report: figure1 to figure6 are the paper's, the others are named after what they show."""

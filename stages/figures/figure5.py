@@ -21,7 +21,7 @@ PLACES = (("upper left", 0, 0), ("upper right", 0, 1), ("lower left", 1, 0), ("l
 
 @rc_context(style.RULES)
 def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
-    """Draw training images of `bootstrap-500-2280` in both recipes, twice early and once near the end."""
+    """Draw training images of `bootstrap-500-2280` in both recipes, twice early and once at the end."""
     runs = both_recipes("bootstrap-500-2280", dataset, seed, root)
     packed = open_packed(paths.packed(dataset, root)).train
     chosen = choose([labelled_image(packed, i, "car") for i in runs["paper"].indices], count=2)

@@ -1,4 +1,4 @@
-"""Figure 6: multi-class label flips and output on training images near the end of training, in both recipes."""
+"""Figure 6: multi-class label flips and output on training images at the end of training, in both recipes."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from stages.paths import ROOT
 
 @rc_context(style.RULES)
 def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
-    """Draw training images of `ce-bootstrap-500-2280` in both recipes, near the end of training."""
+    """Draw training images of `ce-bootstrap-500-2280` in both recipes, at the end of training."""
     runs = both_recipes("ce-bootstrap-500-2280", dataset, seed, root)
     packed = open_packed(paths.packed(dataset, root)).train
     everything = [labelled_image(packed, i, "car-person") for i in runs["paper"].indices]
@@ -27,7 +27,7 @@ def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
         [""] * len(chosen),
         everything[0].aspect,
         heading=f"Car and person with bootstrapping, training pictures · {dataset_title(dataset)}",
-        subtitle=[f"Near the end of training, step {runs['paper'].steps[-1]}."]
+        subtitle=[f"The end of training, step {runs['paper'].steps[-1]}."]
         + [run.summary("mean") for run in runs.values()],
         groups=[(2, 4, RECIPE_TITLES["paper"]), (5, 7, RECIPE_TITLES["stable"])],
         colorbar="1: the label is replaced by the model's output",
@@ -44,7 +44,7 @@ def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
             style.draw(sheet.panel(row, column + 2), style.class_picture(run.output[-1, k]))
     sheet.colorbar(bar)
     alt = (
-        f"{len(chosen)} training pictures on {dataset_title(dataset)} near the end of training: input, target "
+        f"{len(chosen)} training pictures on {dataset_title(dataset)} at the end of training: input, target "
         "masks (cars blue, people red), then the flipped pixels of car boxes, of person boxes, and the output for the "
         f"literal and the stable recipe. {' '.join(run.summary('mean') for run in runs.values())}"
     )

@@ -68,6 +68,7 @@ def training_field(mean: np.ndarray, variance: np.ndarray, tau: float, temperatu
 def draw_surface(
     axes: Axes, mean: np.ndarray, variance: np.ndarray, loss: np.ndarray, vmin: float, vmax: float
 ) -> None:
+    """Draw a loss over mean and variance in perspective; all three are (R, C), colours run from vmin to vmax."""
     axes.plot_surface(
         mean, variance, loss, cmap=style.SURFACE, vmin=vmin, vmax=vmax,
         rcount=60, ccount=60, linewidth=0.15, edgecolor=(1, 1, 1, 0.25), antialiased=True,
@@ -84,6 +85,7 @@ def draw_surface(
 
 
 def draw_contours(axes: Axes, data: Surface, levels: Sequence[float], extend: str, labels: bool = True) -> None:
+    """Draw a loss as filled contours at `levels`, with their values where `labels`; `extend` as in matplotlib."""
     axes.contourf(data.mean, data.variance, data.loss, levels, cmap=style.SURFACE, extend=extend)
     lines = axes.contour(
         data.mean, data.variance, data.loss, levels, colors="white", linewidths=0.35, linestyles="solid"

@@ -1,5 +1,6 @@
 """The report's first sentences: whether the method works here, from the numbers alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.analysis.gap import GapShare, gap_share, printed_gap_share
@@ -82,23 +83,21 @@ def reference_sentence(one: ReferenceResults, paper: Paper) -> str:
     )
 
 
-def shares(comparison: Comparison, reference: list[ReferenceResults]) -> list[Share]:
-    """Return each method's share of the gap: in the paper, in this run, and in each dataset's reference runs."""
-    sources = [comparison.found, *(one.results for one in reference)]
+def shares(paper: Paper, sources: Sequence[Results]) -> list[Share]:
+    """Return each method's share of the gap: in the paper, and in each of some results."""
     found = []
     for row, name in METHODS.items():
-        printed = printed_gap_share(row, comparison.paper)
-        here = [_share_text(row, comparison.paper, source) for source in sources]
+        printed = printed_gap_share(row, paper)
+        here = [_share_text(row, paper, source) for source in sources]
         found.append(Share(name, "–" if printed is None else f"{printed:.0f} %", here))
     return found
 
 
-def gaps(comparison: Comparison, reference: list[ReferenceResults]) -> Share:
+def gaps(paper: Paper, sources: Sequence[Results]) -> Share:
     """Return the gap itself, in points of IoU, in the form in which `shares` gives what is closed of it."""
-    gap = comparison.paper.asked.gap
-    printed = comparison.paper.iou(gap.full, "car") - comparison.paper.iou(gap.row, "car")
-    sources = [comparison.found, *(one.results for one in reference)]
-    measured = [gap_share(gap.row, comparison.paper, source) for source in sources]
+    gap = paper.asked.gap
+    printed = paper.iou(gap.full, "car") - paper.iou(gap.row, "car")
+    measured = [gap_share(gap.row, paper, source) for source in sources]
     here = ["–" if one is None else _interval(one) for one in measured]
     return Share("The gap: full supervision − plain BCE, mixed", f"{printed:.1f} points", here)
 

@@ -15,6 +15,7 @@ from stages.figures import outputs
 from stages.figures.style import Picture
 from stages.paths import ROOT
 from stages.report import pages
+from stages.report.claims_table import numbers_of
 from stages.report.run_tables import SHAPE_COLUMNS
 from stages.report.tables import NONE, Cell, Table, headers
 
@@ -73,6 +74,7 @@ def claim_page(
         dataset=title,
         judged=judged,
         named=named,
+        numbers_of=numbers_of,
         pictures=[_address(picture) for picture in shown if picture],
         table=Markup(seeds_table(judged, title).html()),
         figures=[(text, page) for text, page in FIGURES.items() if text in judged.claim.place],

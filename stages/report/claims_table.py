@@ -10,8 +10,12 @@ from stages.report.tables import NONE, markdown_rows
 
 def verdict_text(verdict: Verdict) -> str:
     """Return a verdict with its numbers; of a single seed, the way that it points."""
-    numbers = "; ".join(filter(None, (str(verdict.estimate or ""), verdict.detail)))
-    return f"{word_of(verdict)}: {numbers or verdict.decide or NONE}"
+    return f"{word_of(verdict)}: {numbers_of(verdict) or verdict.decide or NONE}"
+
+
+def numbers_of(verdict: Verdict) -> str:
+    """Return a verdict's estimate and what else its numbers say; "" for none."""
+    return "; ".join(filter(None, (str(verdict.estimate or ""), verdict.detail)))
 
 
 def word_of(verdict: Verdict) -> str:
@@ -37,7 +41,7 @@ def claims_markdown(judged: Sequence[JudgedClaim], dataset: str) -> str:
         asked = f"{check.unit} {check.side} {check.threshold:g}"
         for verdict in one.verdicts:
             recipe = RECIPE_NAMES[verdict.recipe] if verdict.recipe else ""
-            lines.append([one.claim.says, one.paper, asked, recipe, str(verdict.estimate or NONE), word_of(verdict)])
+            lines.append([one.claim.says, one.paper, asked, recipe, numbers_of(verdict) or NONE, word_of(verdict)])
     title = f"**What the paper says, judged on {dataset}.** Measured: mean over seeds [95 % interval], n seeds."
     return f"{title}\n\n{markdown_rows(lines)}\n"
 

@@ -57,6 +57,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
     judged = claims.judge_claims(printed, settings.rows, found, trained)
     comparison = Comparison(printed, settings.rows, dataset, found)
     listed = list(reference.values())
+    sources = [found, *(one.results for one in listed)]
     cost = runtime.load(root)
     page = pages.render(
         "index.html",
@@ -69,8 +70,8 @@ def build(root: Path = ROOT) -> dict[str, str]:
         front_narrow=_address(front.draw(dataset, seed, root, front.NARROW)),
         closed=answer.closed(comparison),
         chart=_address(table2.draw(printed, dataset, found)),
-        gaps=answer.gaps(comparison, listed),
-        shares=answer.shares(comparison, listed),
+        gaps=answer.gaps(printed, sources),
+        shares=answer.shares(printed, sources),
         least_gap=printed.asked.gap.least,
         paper=printed,
         judged=judged,
@@ -78,6 +79,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         recipe_names=list(RECIPE_NAMES.values()),
         by_recipe=claims_table.by_recipe,
         word_of=claims_table.word_of,
+        numbers_of=claims_table.numbers_of,
         reference=reference,
         reference_summaries={key: claims.summary(one.claims) for key, one in reference.items()},
         single=all(len(result.runs) == 1 for result in found.values()),

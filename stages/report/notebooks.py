@@ -80,8 +80,7 @@ def execute(notebook: Path, root: Path, parameters: Mapping[str, Any]) -> Notebo
 
 
 def _failed_cell(output: Path) -> int:
-    """Return the number of the failing cell in the source, counted from 1 and without the cells that papermill put "
-    "in."""
+    """Return the number of the failing cell in the source, counted from 1, without the cells that papermill put in."""
     own = {"papermill-error-cell-tag", "injected-parameters"}
     cells = [c for c in nbformat.read(output, as_version=4).cells if not own & set(c.metadata.get("tags", []))]
     failed = (any(o.output_type == "error" for o in cell.get("outputs", [])) for cell in cells)

@@ -1,5 +1,4 @@
-"""What the paper does not print: its rows without a number, how well label flips do, and how rectangular outputs "
-"are."""
+"""What the paper does not print: its rows without a number, how well label flips do, how rectangular outputs are."""
 
 from collections.abc import Mapping, Sequence
 

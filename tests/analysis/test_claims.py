@@ -183,7 +183,7 @@ def test_what_a_claim_says_of_networks_that_learned_is_not_asked_of_a_collapse(c
     assert one_dead.estimate.values == {0: -1.0, 2: 1.0}
     all_dead = asked(row(few, (3.0, 61.0, 3.0), (5.0, 31.0, 5.0)))
     assert (all_dead.word, all_dead.estimate) == (UNDECIDED, None)
-    assert all_dead.decide == f"Trainings of {few} that do not collapse, as all did."
+    assert all_dead.decide == f"Every training of {few} collapsed."
     # A claim that bootstrapping wins is answered by a collapse as well.
     assert not next(claim for claim in printed.asked.claims if claim.id == "bootstrapping-beats-masks").learned
 
@@ -216,6 +216,20 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(direction):
         for name, values in {"clear": (5, 6, 5.5), "contrary": (-5, -6, -5.5), "wide": (9, -1, 2)}.items()
     }
     assert words == {"clear": REPRODUCED, "contrary": NOT_REPRODUCED, "wide": UNDECIDED}
+
+
+def test_an_interim_analysis_widens_a_claims_interval_and_is_said(comparison):
+    """The stable recipe's shares of full supervision lie above 96.8 % at 95 % confidence, and not at 97.5 %."""
+    shares = (97.0, 98.2, 98.6, 98.7)
+    low, high = stats.t.interval(0.975, 3, np.mean(shares), stats.sem(shares))
+    assert stats.t.interval(0.95, 3, np.mean(shares), stats.sem(shares))[0] > 96.8 > low
+    trained = comparison.found | {
+        "bce-2780": result("bce-2780", *[100.0] * 4),
+        "bootstrap-500-2280-stable": result("bootstrap-500-2280-stable", *shares, recipe="stable"),
+    }
+    verdict = judged(comparison.paper, comparison.rows, trained)["near-full"].verdicts[1]
+    assert (verdict.estimate.low, verdict.estimate.high) == pytest.approx((low, high))
+    assert (verdict.word, verdict.detail) == (UNDECIDED, "97.5 % interval")
 
 
 @pytest.mark.parametrize(("ours", "word"), [(70.0, AGREES), (50.0, DIFFERS), (60.0, DIFFERS)])
