@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.evaluate.gather import HEADLINES
 from stages.paths import ROOT
 from tests.pipeline.clones import copy_project
 
@@ -28,12 +29,17 @@ def test_dvc_plots_shows_iou_and_training_curves_by_row(tmp_path: Path):
 def test_compare_fits_120_columns(tmp_path: Path):
     clone = copy_project(tmp_path / "clone")
     headlines = {
-        "car_iou": {"bce-2780": 66.01, "bce-500": 58.76, "bce-500-2280": 66.04, "bootstrap-500-2280-stable": 65.83},
-        "mean_iou": {"ce-bootstrap-500-2280-stable": 52.15},
+        "iou": {"full": 66.01, "masks": 58.76, "mixed": 66.04, "stable": 65.83},
+        "mean_iou": {"stable": 52.15},
     }
+    assert {kind: set(of_kind) for kind, of_kind in headlines.items()} == {k: set(v) for k, v in HEADLINES.items()}
     (clone.path / "metrics.json").write_text(str(headlines).replace("'", '"'))
+    params = clone.path / "params.yaml"
+    params.write_text(re.sub("^tau: .*", "tau: 1.75", params.read_text(), flags=re.M))
     recipe = re.search(r"^compare:.*\n\t@COLUMNS=(\d+) .*dvc (exp show.*?)\\\n\s*(.*)$", MAKEFILE, re.M)
     assert recipe and int(recipe[1]) < 120
     shown = clone.run("sh", "-c", f"COLUMNS={recipe[1]} python -m dvc {recipe[2]} {recipe[3].replace('$$', '$')}")
-    assert "66.01" in shown.stdout
+    for number in (66.01, 58.76, 66.04, 65.83, 52.15, 1.75):
+        assert f" {number} " in shown.stdout
+    assert "…" not in shown.stdout  # no column is left out
     assert max(len(line.rstrip()) for line in shown.stdout.splitlines()) < 120
