@@ -7,7 +7,7 @@ key, its value and what is allowed; the `description` of each field below is tha
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, Strict, model_validator
 
@@ -190,6 +190,10 @@ class SyntheticDifficulty(Model):
     wear: Share = Field(description=SHARE)
 
 
+Thing = Literal["car", "person", "truck", "bus", "tram", "motorcycle", "bicycle", "traffic light", "traffic sign"]
+THINGS = f"a list of one or more different names of {', '.join(get_args(Thing))}"
+
+
 class SyntheticScenes(Model):
     """Scenes that are drawn."""
 
@@ -200,6 +204,13 @@ class SyntheticScenes(Model):
     difficulty: SyntheticDifficulty = Field(
         description="{clutter, camouflage, occlusion, variety, distance, wear}, each from 0 to 1"
     )
+    things: Annotated[tuple[Thing, ...], Strict(False)] = Field(("car", "person"), min_length=1, description=THINGS)
+
+    @model_validator(mode="after")
+    def _once(self) -> "SyntheticScenes":
+        if len(set(self.things)) != len(self.things):
+            raise ValueError(f"things names a class twice; allowed: {THINGS}")
+        return self
 
 
 class CamvidScenes(Model):

@@ -11,7 +11,9 @@ from PIL import Image
 
 from stages.errors import UserError
 
-INSTANCE_CLASSES = range(24, 34)  # Cityscapes' classes with instances: person ... bicycle
+LABELS = range(34)  # Cityscapes' label ids
+# Cityscapes' classes with instances, person to bicycle; drawn scenes count traffic lights (19) and signs (20) as well
+INSTANCE_CLASSES = frozenset({19, 20, *range(24, 34)})
 LABEL_MODES = ("L", "P")  # one byte a pixel, with or without a palette
 INSTANCE_MODES = ("L", "I", "I;16", "I;16B")
 
@@ -136,7 +138,7 @@ def _label_ids(path: Path, size: tuple[int, int], known_ids: frozenset[int]) -> 
 
 def _check_instances(path: Path, size: tuple[int, int]) -> None:
     for value in np.unique(np.asarray(_open_map(path, size, INSTANCE_MODES, "instance ids"))).tolist():
-        if not (0 <= value < INSTANCE_CLASSES.stop or value // 1000 in INSTANCE_CLASSES):
+        if not (value in LABELS or value // 1000 in INSTANCE_CLASSES):
             raise Broken(f"{path}: unknown instance id {value}; allowed: a label id, or label id * 1000 + n")
 
 

@@ -1,6 +1,6 @@
 """Drawn street scenes, written in Cityscapes' folders, file names and ids.
 
-A scene is a function of (seed, split, index, size, difficulty) alone, whichever process draws it.
+A scene is a function of (seed, split, index, size, difficulty, things) alone, whichever process draws it.
 """
 
 import multiprocessing
@@ -39,6 +39,7 @@ class Order:
     index: int
     size: tuple[int, int]
     difficulty: Difficulty
+    things: tuple[str, ...]
     out: Path
 
 
@@ -51,7 +52,7 @@ def draw_all(scenes: SyntheticScenes, out: Path, workers: int | None = None) -> 
     _clear(out)
     difficulty = Difficulty(**scenes.difficulty.model_dump())
     orders = [
-        Order(scenes.seed, split, index, tuple(scenes.size), difficulty, out)
+        Order(scenes.seed, split, index, tuple(scenes.size), difficulty, scenes.things, out)
         for split in SPLIT_IDS
         for index in range(getattr(scenes.images, split))
     ]
@@ -73,7 +74,7 @@ def draw_all(scenes: SyntheticScenes, out: Path, workers: int | None = None) -> 
 def draw_one(order: Order) -> None:
     """Draw one scene and write its photograph, label ids and instance ids."""
     rng = np.random.default_rng([order.seed, SPLIT_IDS[order.split], order.index])
-    picture, ids = draw(rng, order.size, order.difficulty)
+    picture, ids = draw(rng, order.size, order.difficulty, order.things)
     name = f"{order.split}/{_city(order)}/{_city(order)}_{order.index:06d}_{FRAME:06d}"
     labels = np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8)
     picture.save(order.out / "leftImg8bit" / f"{name}_leftImg8bit.png", **PNG)

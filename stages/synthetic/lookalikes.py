@@ -3,9 +3,11 @@
 import numpy as np
 
 from stages.synthetic.canvas import SUPERSAMPLING
+from stages.synthetic.coaches import block, coach
 from stages.synthetic.people import Clothes, cyclist, person
-from stages.synthetic.vehicles import GLASS, Pose, block, car, coach, paint
+from stages.synthetic.vehicles import GLASS, Pose, car, paint
 from stages.synthetic.world import (
+    BICYCLE,
     BUILDING,
     BUS,
     CARAVAN,
@@ -119,18 +121,19 @@ def dummy(world: World, x: float, z: float) -> None:
 
 
 def billboard(world: World, x: float, z: float) -> None:
-    """Draw a board with a picture of a car or of a person."""
+    """Draw a board with a picture of a car or of a person; it is no traffic sign where those are things."""
+    label = STATIC if SIGN in world.things else SIGN
     high = world.uniform(0.6, 2.2)
     wide, tall = world.uniform(3.0, 5.0), world.uniform(1.9, 2.6)
     for leg in (-0.4, 0.4):
         _panel(world, x + leg * wide - 0.06, z, 0.12, 0, high, np.full(3, 70.0), POLE)
-    _panel(world, x - wide / 2 - 0.1, z, wide + 0.2, high - 0.1, high + tall + 0.1, np.full(3, 55.0), SIGN)
-    _panel(world, x - wide / 2, z, wide, high, high + tall, world.hue((0.05, 0.7), (0.5, 0.95)), SIGN)
+    _panel(world, x - wide / 2 - 0.1, z, wide + 0.2, high - 0.1, high + tall + 0.1, np.full(3, 55.0), label)
+    _panel(world, x - wide / 2, z, wide, high, high + tall, world.hue((0.05, 0.7), (0.5, 0.95)), label)
     if world.chance(0.7):
         heading = world.pick((np.pi / 2, -np.pi / 2))
-        car(world, Pose(x, z, heading, lift=high + 0.2, flat=0.02, size=0.62 * wide / 4), SIGN)
+        car(world, Pose(x, z, heading, lift=high + 0.2, flat=0.02, size=0.62 * wide / 4), label)
     else:
-        person(world, x, z, SIGN, lift=high + 0.1)
+        person(world, x, z, label, lift=high + 0.1)
 
 
 def post(world: World, x: float, z: float) -> None:
@@ -139,7 +142,8 @@ def post(world: World, x: float, z: float) -> None:
     _panel(world, x - 0.05, z, 0.1, 0, tall, np.full(3, 85.0), POLE)
     wide = world.uniform(0.3, 0.75)
     board = world.pick(((30, 70, 160), (190, 30, 30), (225, 225, 220), (235, 195, 30)))
-    _panel(world, x - wide / 2, z, wide, tall - 0.1, tall + wide, np.array(board, dtype=float), SIGN)
+    label = world.instance(SIGN) if SIGN in world.things else SIGN
+    _panel(world, x - wide / 2, z, wide, tall - 0.1, tall + wide, np.array(board, dtype=float), label)
     mark = np.array([245.0, 245, 240]) if sum(board) < 500 else np.array([25.0, 25, 30])
     _panel(world, x - wide * 0.12, z, wide * 0.24, tall, tall + wide * 0.6, mark, None)
 
@@ -156,9 +160,17 @@ def wall(world: World, x: float, z: float) -> None:
 
 
 def vehicle(world: World, x: float, z: float) -> None:
-    """Draw a truck, bus, caravan or trailer by the kerb."""
+    """Draw a truck, bus, caravan or trailer by the kerb, unless its kind is a thing."""
     kind = world.pick((TRUCK, TRUCK, BUS, CARAVAN, TRAILER, TRAILER))
-    coach(world, Pose(x, z, world.pick((0.0, np.pi)) + world.rng.normal(0, 0.03)), kind)
+    heading = world.pick((0.0, np.pi)) + world.rng.normal(0, 0.03)
+    if kind not in world.things:
+        coach(world, Pose(x, z, heading), kind)
+
+
+def rider(world: World, x: float, z: float) -> None:
+    """Draw somebody on a bicycle, unless bicycles are things."""
+    if BICYCLE not in world.things:
+        cyclist(world, x, z)
 
 
 def _panel(
@@ -170,4 +182,4 @@ def _panel(
 
 
 LIKE_CARS = (skip, skip, kiosk, boulder, boulder, billboard, cabinet, vehicle, vehicle, wall)
-LIKE_PEOPLE = (bollard, bollard, statue, dummy, post, post, cabinet, cyclist, cyclist, bench)
+LIKE_PEOPLE = (bollard, bollard, statue, dummy, post, post, cabinet, rider, rider, bench)

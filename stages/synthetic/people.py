@@ -1,12 +1,12 @@
-"""People: flat figures with limbs, clothes and bags in many poses, filling about half of their boxes."""
+"""People on foot and on flat bicycles: figures with limbs, clothes and bags, filling about half of their boxes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.synthetic.canvas import SUPERSAMPLING
-from stages.synthetic.vehicles import bicycle
-from stages.synthetic.world import PERSON, World, hsv
+from stages.synthetic.vehicles import TYRE
+from stages.synthetic.world import BICYCLE, PERSON, RIDER, World, hsv
 
 SKIN = ((236, 200, 175), (214, 165, 130), (160, 110, 80), (105, 70, 50), (70, 48, 38))
 HAIR = ((30, 24, 20), (70, 48, 30), (140, 105, 60), (190, 180, 170), (120, 50, 30))
@@ -186,6 +186,33 @@ def person(
         figure.sitting()
     else:
         figure.walking(world.uniform(0.06, 0.24) if world.chance(0.4 + 0.35 * world.difficulty.variety) else 0.0)
+
+
+def bicycle(world: World, x: float, z: float, along: bool) -> tuple[int, float]:
+    """Draw a bicycle; return the rider's new id and the bicycle's pixels per metre, for the rider upon it."""
+    canvas = world.canvas
+    scale = canvas.camera.scale(z) * SUPERSAMPLING
+    foot = canvas.camera.project(np.array([x, 0.0, z]))
+    label, colour = world.instance(BICYCLE), canvas.hazed(world.hue((0, 0.8), (0.1, 0.6)), z)
+    tyre = canvas.hazed(TYRE, z)
+    reach, wide = (0.5, 0.33) if not along else (0.0, 0.07)
+    turn = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+    for centre in (-reach, reach):
+        ring = np.stack([centre + np.cos(turn) * wide, -0.33 + np.sin(turn) * 0.33], axis=1)
+        inner = np.stack([centre + np.cos(turn[::-1]) * wide * 0.8, -0.33 + np.sin(turn[::-1]) * 0.27], axis=1)
+        band = np.concatenate([ring, ring[:1], inner, inner[:1]])
+        canvas.polygon(foot + band * scale, tyre, label)
+    saddle, grip, crank, stem = (-0.1, 0.8), (reach * 0.8, 1.0), (0.05, 0.33), (reach * 0.8, 0.75)
+    for (a, b), (c, d) in (
+        ((-reach, 0.33), saddle),
+        (saddle, stem),
+        ((reach, 0.33), grip),
+        (saddle, crank),
+        (crank, stem),
+    ):
+        beam = np.array([[a - 0.025, -b], [a + 0.025, -b], [c + 0.025, -d], [c - 0.025, -d]])
+        canvas.polygon(foot + beam * scale, colour, label)
+    return world.instance(RIDER), scale
 
 
 def cyclist(world: World, x: float, z: float) -> None:

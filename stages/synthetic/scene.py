@@ -1,33 +1,40 @@
 """One street scene from its random numbers: the plan, the light, then everything from far to near."""
 
-from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from stages.synthetic import lookalikes, photograph, scenery
+from stages.synthetic import lookalikes, photograph, scenery, traffic
 from stages.synthetic.canvas import Camera, Canvas
+from stages.synthetic.ordering import Thing, back_to_front, rectangle
 from stages.synthetic.people import person
 from stages.synthetic.vehicles import Pose, car
-from stages.synthetic.world import PERSON, Difficulty, Street, World, hsv
+from stages.synthetic.world import CAR, LABELS, PERSON, Difficulty, Street, World, hsv
 
-Thing = tuple[float, Callable[[], None]]  # depth in metres, and what draws it
+CAR_LENGTH, CAR_WIDTH = 4.6, 1.8  # metres of ground that a car takes
 
 
-def draw(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty) -> tuple[Image.Image, np.ndarray]:
-    """Draw a scene of `size` (width, height): the picture (RGB) and the instance ids (H, W) int32, as in Cityscapes."""
-    world = _world(rng, size, difficulty)
+def draw(
+    rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty, things: Collection[str]
+) -> tuple[Image.Image, np.ndarray]:
+    """Draw a scene of `size` (width, height): the picture (RGB) and the instance ids (H, W) int32, as in Cityscapes.
+
+    `things` names the classes of `world.LABELS` that are drawn as things with instance ids.
+    """
+    world = _world(rng, size, difficulty, frozenset(LABELS[name] for name in things))
     scenery.skyline(world)
     scenery.ground(world)
     scenery.buildings(world)
-    for _, paint in sorted(_things(world), key=lambda thing: -thing[0]):
-        paint()
+    for thing in _things(world):
+        thing.paint()
     scenery.bonnet(world)
     picture, ids = world.canvas.finish()
     return photograph.expose(world, picture, ids), ids
 
 
-def _world(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty) -> World:
+def _world(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficulty, things: frozenset[int]) -> World:
     """Make the empty scene: camera, street, light, and the sky that sets the colour of the haze."""
     width, height = size
     spread = difficulty.variety
@@ -46,7 +53,7 @@ def _world(rng: np.random.Generator, size: tuple[int, int], difficulty: Difficul
         kerb=(left - rng.uniform(1.6, 5.5), right + rng.uniform(1.6, 5.5)),
         kind=str(rng.choice(["canyon", "suburb", "park"], p=[0.5, 0.33, 0.17])),
     )
-    world = World(canvas, rng, difficulty, street, sun=rng.uniform(-1, 1), shade=rng.uniform(0, 0.6))
+    world = World(canvas, rng, difficulty, street, sun=rng.uniform(-1, 1), shade=rng.uniform(0, 0.6), things=things)
     scenery.sky(world, top, horizon)
     return world
 
@@ -67,8 +74,19 @@ def _sky_colours(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, n
 
 
 def _things(world: World) -> list[Thing]:
-    """Return everything that stands in the street."""
-    return [*_parked(world), *_driving(world), *_people(world), *_clutter(world), *_furniture(world), *_crowd(world)]
+    """Return everything that stands in the street, in the order of painting.
+
+    What a profile adds to cars and people has random numbers of its own, so that the street stays the same street.
+    """
+    cars = [*_parked(world), *_driving(world)] if CAR in world.things else []
+    people = _people(world) if PERSON in world.things else []
+    around = [*_clutter(world), *_furniture(world)]
+    crowd = _crowd(world) if PERSON in world.things else []
+    things = [*cars, *people, *around, *crowd]
+    if world.things <= {CAR, PERSON}:
+        return sorted(things, key=lambda thing: -thing.z)
+    extras = traffic.extras(replace(world, rng=world.rng.spawn(1)[0]))
+    return back_to_front([*traffic.without(things, extras), *extras])
 
 
 def _parked(world: World) -> list[Thing]:
@@ -89,7 +107,7 @@ def _parked(world: World) -> list[Thing]:
                 heading = outward * slanted + world.rng.normal(0, 0.03) + (np.pi if world.chance(0.4) else 0)
                 spot = Pose(x + world.rng.normal(0, 0.12) + outward * slanted * 0.8, z, heading)
                 if world.visible(spot.x, z, 0.3):
-                    things.append((z, _car(world, spot)))
+                    things.append(_car(world, spot))
             z += (world.uniform(5.2, 7.5) if slanted < 0.4 else world.uniform(2.6, 4.0)) * (1.25 - 0.25 * close)
     return things
 
@@ -110,12 +128,12 @@ def _driving(world: World) -> list[Thing]:
             heading = world.pick((np.pi / 2, -np.pi / 2)) + world.rng.normal(0, 0.15)
             lane *= 1.4
         if world.visible(lane, z):
-            things.append((z, _car(world, Pose(lane, max(z, 4.2), heading))))
+            things.append(_car(world, Pose(lane, z, heading)))
     return things
 
 
-def _car(world: World, pose: Pose) -> Callable[[], None]:
-    return lambda: car(world, pose)
+def _car(world: World, pose: Pose) -> Thing:
+    return Thing(pose.z, lambda: car(world, pose), rectangle(pose, CAR_LENGTH, CAR_WIDTH))
 
 
 def _people(world: World) -> list[Thing]:
@@ -127,7 +145,7 @@ def _people(world: World) -> list[Thing]:
         for _ in range(1 + int(world.rng.geometric(0.62) - 1)):
             spot = x + world.rng.normal(0, 0.6), z + world.rng.normal(0, 0.4)
             if world.visible(*spot, 0.03) and spot[1] > 2.2:
-                things.append((spot[1], lambda spot=spot: person(world, *spot)))
+                things.append(Thing(spot[1], lambda spot=spot: person(world, *spot), [spot]))
     return things
 
 
@@ -151,7 +169,7 @@ def _clutter(world: World) -> list[Thing]:
             )
             make = world.pick(makers)
             if world.visible(x, z, 0.1):
-                things.append((z, lambda make=make, x=x, z=z: make(world, x, z)))
+                things.append(Thing(z, lambda make=make, x=x, z=z: make(world, x, z), [(x, z)]))
     return things
 
 
@@ -163,17 +181,18 @@ def _furniture(world: World) -> list[Thing]:
         z = 4 * np.exp(world.rng.random() * np.log(25))
         x = _beside(world) if world.chance(0.6) else world.pick((-1, 1)) * world.uniform(8, 40)
         if world.visible(x, z, 0.2):
-            things.append((z, lambda x=x, z=z: scenery.tree(world, x, z)))
+            things.append(Thing(z, lambda x=x, z=z: scenery.tree(world, x, z), [(x, z)]))
     for _ in range(world.rng.poisson(3 + 6 * dense)):
         z = 3.2 * np.exp(world.rng.random() * np.log(16))
         side = int(world.chance(0.5))
         x = world.street.road[side] + (-0.5 if side == 0 else 0.5) * world.uniform(0.4, 1.6)
         if world.visible(x, z):
-            things.append((z, lambda x=x, z=z: scenery.pole(world, x, z)))
+            things.append(Thing(z, lambda x=x, z=z: scenery.pole(world, x, z), [(x, z)]))
     if world.chance(0.15 + 0.4 * dense):
         side = int(world.chance(0.5))
         x, near = world.street.road[side] + (-0.3 if side == 0 else 0.3), world.uniform(3, 12)
-        things.append((near + 3, lambda: scenery.fence(world, x, near, near + world.uniform(5, 16))))
+        ground = [(x, near), (x, near + 5)]
+        things.append(Thing(near + 3, lambda: scenery.fence(world, x, near, near + world.uniform(5, 16)), ground))
     return things
 
 
@@ -183,4 +202,4 @@ def _crowd(world: World) -> list[Thing]:
         return []
     z, x = world.uniform(22, 35), _beside(world)
     spots = [(x + dx, z + world.uniform(0, 1)) for dx in np.arange(0, 3.2, 0.4)]
-    return [(deep, lambda at=at, deep=deep: person(world, at, deep, PERSON)) for at, deep in spots]
+    return [Thing(z, lambda x=x, z=z: person(world, x, z, PERSON), [(x, z)]) for x, z in spots]

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from stages.synthetic import signals
 from stages.synthetic.canvas import SUPERSAMPLING
 from stages.synthetic.world import (
     BUILDING,
@@ -248,6 +249,8 @@ def pole(world: World, x: float, z: float) -> None:
         reach = -np.sign(x) * 1.6
         arm = [[x, tall, z], [x, tall - 0.15, z], [x + reach, tall + 0.2, z], [x + reach, tall + 0.35, z]]
         world.ground(arm, tone, POLE)
+    elif kind == "light" and LIGHT in world.things:
+        signals.lights(world, x, 2.3, z)
     elif kind == "light":
         box = [[x - 0.2, 2.4, z], [x - 0.2, 3.3, z], [x + 0.2, 3.3, z], [x + 0.2, 2.4, z]]
         world.ground(box, canvas.hazed((28, 28, 30), z), LIGHT)
@@ -255,6 +258,8 @@ def pole(world: World, x: float, z: float) -> None:
         world.ground(
             bulb - (0, world.pick((0.0, 0.5)), 0), canvas.hazed(world.pick(((230, 40, 30), (60, 220, 110))), z)
         )
+    elif kind == "sign" and SIGN in world.things:
+        signals.plate(world, x, 2.4, z, world.uniform(0.28, 0.5))
     elif kind == "sign":
         size = world.uniform(0.28, 0.5)
         turn = np.linspace(0, 2 * np.pi, world.pick((3, 4, 10)), endpoint=False) + np.pi / 2

@@ -11,7 +11,13 @@ from stages.synthetic.canvas import Camera, Canvas, Colour
 # Cityscapes label ids (cityscapesscripts.helpers.labels).
 EGO, OUT_OF_ROI, STATIC, DYNAMIC, ROAD, SIDEWALK = 1, 3, 4, 5, 7, 8
 BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION, TERRAIN, SKY = 11, 12, 13, 17, 19, 20, 21, 22, 23
-PERSON, RIDER, CAR, TRUCK, BUS, CARAVAN, TRAILER, BICYCLE = 24, 25, 26, 27, 28, 29, 30, 33
+PERSON, RIDER, CAR, TRUCK, BUS, CARAVAN, TRAILER, TRAM, MOTORCYCLE, BICYCLE = 24, 25, 26, 27, 28, 29, 30, 31, 32, 33
+
+LABELS: dict[str, int] = {
+    "car": CAR, "person": PERSON, "truck": TRUCK, "bus": BUS, "tram": TRAM, "motorcycle": MOTORCYCLE,
+    "bicycle": BICYCLE, "traffic light": LIGHT, "traffic sign": SIGN,
+}  # fmt: skip
+"""Label ids of the things that can have instances, by their names in a profile."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class World:
     street: Street
     sun: float  # -1 from the left ... 1 from the right
     shade: float  # opacity of shadows, 0 to 1
+    things: frozenset[int]  # label ids of the classes that are drawn as things with instance ids
     counts: dict[int, int] = field(default_factory=dict)
 
     def uniform(self, low: float, high: float) -> float:
