@@ -121,10 +121,10 @@ def _front(solid: Solid, kind: Kind, front: float, high: float, second: np.ndarr
         if floor == 0:
             solid.on_end(front - 0.05, (down, up), (-0.03, 0.03), BLACK)
     sign = min(top + 0.08, high - 0.5)
-    solid.on_end(front - 0.12, (sign, sign + 0.36), (-half * 0.85, half * 0.85), BLACK)
-    solid.on_end(front - 0.12, (sign + 0.08, sign + 0.28), (-half * 0.7, -half * 0.4), AMBER)
-    solid.on_end(front - 0.12, (sign + 0.1, sign + 0.26), (-half * 0.25, half * 0.7), AMBER * 0.9)
-    solid.on_end(front, (0.34, 0.5), (-half, half), second * 0.5)
+    solid.on_end(front - 0.2, (sign, sign + 0.36), (-half * 0.85, half * 0.85), BLACK)
+    solid.on_end(front - 0.2, (sign + 0.08, sign + 0.28), (-half * 0.7, -half * 0.4), AMBER)
+    solid.on_end(front - 0.2, (sign + 0.1, sign + 0.26), (-half * 0.25, half * 0.7), AMBER * 0.9)
+    solid.on_end(front - 0.04, (0.34, 0.5), (-half, half), second * 0.5)
     solid.on_end(front, (0.4, 0.52), (-0.27, 0.27), WHITE)
     for side in (-1, 1):
         solid.on_end(front, (0.6, 0.8), (side * half * 0.95, side * half * 0.62), np.array([250.0, 248, 225]))

@@ -94,7 +94,7 @@ def _cab(solid: Solid, along: tuple[float, float], high: float, colour: np.ndarr
 
 def _mirrors(solid: Solid, forward: float, high: float) -> None:
     for side in (-1, 1):
-        near, far = side * (HALF + 0.06), side * (HALF + 0.3)
+        near, far = side * HALF, side * (HALF + 0.28)
         face = [(forward, 0.58 * high, near), (forward, 0.58 * high, far), (forward, 0.82 * high, far),
                 (forward, 0.82 * high, near)]  # fmt: skip
         solid.fill(face, BLACK)
@@ -119,7 +119,8 @@ def _box(solid: Solid, along: tuple[float, float], top: float, curtain: bool) ->
         solid.on_flank((start, end), (low, low + world.uniform(0.15, 0.35) * tall), across, band * shade)
         for edge in (DECK - 0.1, top - 0.1):
             solid.on_flank(along, (edge, edge + 0.1), across, colour * shade * 0.72)
-        solid.on_flank((back + 2.2, front - 0.9), (0.45, 0.95), across, np.full(3, 62.0))
+        guard = [(back + 2.2, 0.45), (front - 0.9, 0.45), (front - 0.9, 0.95), (back + 2.2, 0.95)]
+        solid.fill([(f, u, across) for f, u in guard], np.full(3, 62.0))
     if solid.eye[0] < back:
         grey = colour * 0.62
         solid.on_end(back, (DECK, top), (-0.03, 0.03), grey * 0.6)
@@ -253,6 +254,7 @@ def _tail(solid: Solid, back: float) -> None:
     solid.fill(bar, WHITE)
     for a in np.arange(-1.1, 1.0, 0.44).tolist():
         solid.on_end(back + 0.1, (0.5, 0.68), (a, a + 0.22), RED)
+    solid.fill([(back, 0.72, -1.18), (back, 0.72, 1.18), (back, 1.0, 1.18), (back, 1.0, -1.18)], BLACK)
     for side in (-1, 1):
         solid.on_end(back, (0.78, 0.98), (side * 1.16, side * 0.72), np.array([205.0, 32, 26]))
     solid.on_end(back, (0.74, 0.9), (-0.26, 0.26), np.array([235.0, 225, 150]))

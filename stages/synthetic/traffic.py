@@ -19,6 +19,7 @@ BLUEPRINTS: dict[int, Callable[[World], Blueprint]] = {
 TRIES = 8
 NEAREST = 3.2  # metres from the camera to the nearest corner
 CLEAR = 0.35  # metres between two things
+HORIZON = 1e6  # metres; what is there is painted before all else
 
 
 def extras(world: World) -> list[Thing]:
@@ -51,7 +52,7 @@ def _placed(world: World, label: int, taken: list[Ground]) -> list[Thing]:
             and all(apart(ground, other) for other in taken)
         ):
             thing = Thing(pose.z, partial(blueprint.draw, pose), ground)
-            track = Thing(math.inf, partial(trams.rails, world, pose), [(pose.x, math.inf)])
+            track = Thing(HORIZON, partial(trams.rails, world, pose), [(pose.x, HORIZON)])
             return [thing, track] if label == TRAM else [thing]
     return []
 

@@ -38,7 +38,7 @@ def _bicycle(world: World, pose: Pose) -> None:
     shoulder = (0.02, 1.46) if upright else (0.16, 1.36)
     near = solid.side(0.0) or 1
 
-    def wheel(centre: tuple[float, float], _: float) -> None:
+    def wheel(centre: tuple[float, float]) -> None:
         solid.ring(centre, radius, tyre, TYRE)
         if radius * solid.scale() > 14:
             for spoke in range(4):
@@ -67,7 +67,7 @@ def _bicycle(world: World, pose: Pose) -> None:
         _head(solid, (shoulder[0] + 0.07, shoulder[1] + 0.26), clothes, world.chance(0.55), full=False)
 
     solid.from_far(
-        [(rear[0], partial(wheel, rear, 0.0)), (front[0], partial(wheel, front, 0.0)), (-0.1, frame), (0.38, steering),
+        [(rear[0], partial(wheel, rear)), (front[0], partial(wheel, front)), (-0.1, frame), (0.38, steering),
          (-0.05, rider)]
     )  # fmt: skip
     if solid.eye[0] < -0.6:

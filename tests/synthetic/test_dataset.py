@@ -183,7 +183,7 @@ def test_camouflage_takes_the_colour_of_the_surroundings(camouflage):
     canvas.picture.paste(tuple(surroundings.tolist()), (0, 0, *canvas.picture.size))
     difficulty = Difficulty(**(DIFFICULTY | {"camouflage": camouflage}))
     street = Street(road=(-4, 4), kerb=(-6, 6), kind="park")
-    world = World(canvas, np.random.default_rng(0), difficulty, street, sun=0, shade=0)
+    world = World(canvas, np.random.default_rng(0), difficulty, street, sun=0, shade=0, things=frozenset())
     distances = [np.abs(paint(world, 0.0, 1.5, 10.0) - surroundings).max() for _ in range(100)]
     assert (np.mean(distances) < 30) == (camouflage == 1)
 
