@@ -10,7 +10,7 @@ from stages.synthetic.solids import Blueprint
 from stages.synthetic.vehicles import Pose
 from stages.synthetic.world import BICYCLE, BUS, LIGHT, MOTORCYCLE, SIGN, TRAM, TRUCK, World
 
-RATES = {TRUCK: 0.5, BUS: 0.45, TRAM: 0.3, MOTORCYCLE: 0.6, BICYCLE: 0.8, LIGHT: 0.8, SIGN: 1.2}
+RATES = {TRUCK: 0.5, BUS: 0.45, TRAM: 0.4, MOTORCYCLE: 0.6, BICYCLE: 0.8, LIGHT: 0.8, SIGN: 1.2}
 """Mean number of things of a class in a scene; in the order in which they find their place."""
 BLUEPRINTS: dict[int, Callable[[World], Blueprint]] = {
     TRUCK: lorries.truck, BUS: buses.bus, TRAM: trams.tram, MOTORCYCLE: two_wheelers.motorcycle,

@@ -9,6 +9,7 @@ from stages.synthetic.solids import BLACK, RED, WHITE, Blueprint, Solid
 from stages.synthetic.vehicles import GLASS, Pose, paint
 from stages.synthetic.world import TRAM, World, mixed
 
+CREAM = np.array([238.0, 226, 190])
 HALF = 1.2  # metres from the middle to a flank
 HIGH = 3.45
 NOSE = 1.1  # metres over which an end slants back
@@ -47,7 +48,8 @@ def _draw(world: World, sections: int, length: float, pose: Pose) -> None:
     solid = Solid(world, pose, world.instance(TRAM))
     camouflaged = world.chance(world.difficulty.camouflage)
     body = paint(world, pose.x, HIGH, pose.z) if camouflaged else world.hue((0.55, 0.95), (0.4, 0.85))
-    upper = world.pick((WHITE, np.array([238.0, 226, 190]), body * 0.7, body))
+    pale = world.pick((WHITE, CREAM))
+    upper = world.pick((body * 0.7, body)) if world.chance(0.5 * world.difficulty.variety) else pale
     solid.shadow(length, 2 * HALF, HIGH)
     back, front = -length / 2, length / 2
     each = (length - BELLOWS * (sections - 1)) / sections
@@ -62,9 +64,9 @@ def _draw(world: World, sections: int, length: float, pose: Pose) -> None:
             parts.append((start - BELLOWS / 2, partial(folds)))
     solid.from_far(parts)
     if solid.eye[0] > front:
-        _face(solid, front, 1, body, rear=False)
+        _face(solid, front, 1, (body, upper), rear=False)
     elif solid.eye[0] < back:
-        _face(solid, back, -1, body, rear=True)
+        _face(solid, back, -1, (body, upper), rear=True)
 
 
 def _section(
@@ -115,13 +117,15 @@ def _flank(
     solid.on_flank((back + rear, front - nose), (0.3, 0.42), across, body * 0.5)
 
 
-def _face(solid: Solid, at: float, way: int, body: np.ndarray, rear: bool) -> None:
+def _face(solid: Solid, at: float, way: int, colours: tuple[np.ndarray, np.ndarray], rear: bool) -> None:
     """Draw an end: one slanting pane, the line's number in lights, lamps low down, a coupler; `way` is 1 in front."""
 
     def on_slope(low: float, high: float, wide: float, colour: np.ndarray) -> None:
         f0, f1 = (at - way * (0.12 + (NOSE * 0.7 - 0.12) * (u - 1.5) / 1.5) for u in (low, high))
         solid.mark([(f0, low, -wide), (f0, low, wide), (f1, high, wide * 0.97), (f1, high, -wide * 0.97)], colour)
 
+    body, upper = colours
+    on_slope(1.4, 3.0, HALF, upper * 0.95)
     on_slope(1.5, 2.6, 1.05, mixed(GLASS, solid.world.canvas.haze, solid.world.uniform(0.0, 0.35)))
     on_slope(2.65, 3.0, 0.85, BLACK)
     on_slope(2.72, 2.93, 0.55, AMBER)
