@@ -23,10 +23,11 @@ from stages import config, paths
 from stages.boxes.pack import pack
 from stages.config import Settings
 from stages.device import keep_freed_memory, name, precision, resolve
-from stages.download import download
+from stages.download.run import download
 from stages.errors import UserError
 from stages.errors import run as run_program
 from stages.model.erfnet import ERFNet
+from stages.synthetic.schema import SyntheticImages
 from stages.train.cuda_graph import ENGINES
 from stages.train.loop import Trainer, prepare
 
@@ -167,7 +168,7 @@ def settings_for(size: tuple[int, int], batch: int, width: float, device: str, i
     scenes = profile.scenes.model_copy(
         update={
             "size": (2 * size[0], 2 * size[1]),
-            "images": config.SyntheticImages(train=max(images, batch), val=1),
+            "images": SyntheticImages(train=max(images, batch), val=1),
         }
     )
     changed = {

@@ -7,11 +7,13 @@ key, its value and what is allowed; the `description` of each field below is tha
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, SerializeAsAny, Strict, model_validator
 
 from stages import paths
+from stages.download import registry
+from stages.fields import SIZE, Scenes, Seed, Size, whole
 from stages.paths import ROOT
 from stages.yaml_files import Model, check, choices, label, not_allowed, read_yaml, refuse
 
@@ -25,18 +27,8 @@ PAPER_IMAGES = 2780
 # ---- the schema ------------------------------------------------------------------------------------------------------
 
 
-def whole(low: int, high: int | None = None) -> Any:
-    """Return a field for a whole number from `low` to `high`."""
-    return Field(ge=low, le=high, description=f"a whole number from {low} {f'to {high}' if high else 'up'}")
-
-
-LARGEST_SEED = 2**31 - 1
 MOST_STEPS = 10**7  # the draws of all steps are planned at once
-Seed = Annotated[int, whole(0, LARGEST_SEED)]
-Side = Annotated[int, Field(ge=8, multiple_of=8)]
-Size = Annotated[tuple[Side, Side], Strict(False)]  # a YAML list may fill a tuple; its items stay strict
 Labels = Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Strict(False)]
-SIZE = "[width, height] in pixels, multiples of 8"
 
 
 class Params(Model):
@@ -168,70 +160,6 @@ class RowsFile(Model):
     rows: RowGroups = Field(description="the maps one_pool, mixed, bootstrap, multi_class_bootstrap")
 
 
-class SyntheticImages(Model):
-    """How many scenes are drawn."""
-
-    train: int = whole(1)
-    val: int = whole(1)
-
-
-SHARE = "a number from 0 to 1"
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class SyntheticDifficulty(Model):
-    """How hard the drawn scenes are (stages/synthetic/world.py)."""
-
-    clutter: Share = Field(description=SHARE)
-    camouflage: Share = Field(description=SHARE)
-    occlusion: Share = Field(description=SHARE)
-    variety: Share = Field(description=SHARE)
-    distance: Share = Field(description=SHARE)
-    wear: Share = Field(description=SHARE)
-
-
-Thing = Literal["car", "person", "truck", "bus", "tram", "motorcycle", "bicycle", "traffic light", "traffic sign"]
-THINGS = f"a list of one or more different names of {', '.join(get_args(Thing))}"
-
-
-class SyntheticScenes(Model):
-    """Scenes that are drawn."""
-
-    source: Literal["synthetic"]
-    seed: Seed
-    size: Size = Field(description=SIZE)
-    images: SyntheticImages = Field(description="{train: count, val: count}")
-    difficulty: SyntheticDifficulty = Field(
-        description="{clutter, camouflage, occlusion, variety, distance, wear}, each from 0 to 1"
-    )
-    things: Annotated[tuple[Thing, ...], Strict(False)] = Field(("car", "person"), min_length=1, description=THINGS)
-
-    @model_validator(mode="after")
-    def _once(self) -> "SyntheticScenes":
-        if len(set(self.things)) != len(self.things):
-            raise ValueError(f"things names a class twice; allowed: {THINGS}")
-        return self
-
-
-class CamvidScenes(Model):
-    """The photographs of CamVid."""
-
-    source: Literal["camvid"]
-
-
-class CityscapesScenes(Model):
-    """The photographs of Cityscapes."""
-
-    source: Literal["cityscapes"]
-
-
-SCENES: dict[str, type[Model]] = {
-    "synthetic": SyntheticScenes,
-    "camvid": CamvidScenes,
-    "cityscapes": CityscapesScenes,
-}
-
-
 class BoxLabels(Model):
     """The source's label ids of each class; every other id is background."""
 
@@ -284,7 +212,7 @@ class Train(Model):
 class Profile(Model):
     """One dataset of configs/datasets.yaml."""
 
-    scenes: SyntheticScenes | CamvidScenes | CityscapesScenes
+    scenes: SerializeAsAny[Scenes]
     boxes: Boxes
     train: Train
 
@@ -395,9 +323,9 @@ def _check_profile(entry: Any, problems: list[str], where: str) -> Profile | Non
         return None
     scenes = entry["scenes"]
     source = scenes.get("source") if isinstance(scenes, dict) else None
-    if not isinstance(source, str) or source not in SCENES:
-        problems.append(not_allowed(f"{where}.scenes.source", source, choices(source, SCENES)))
+    if source not in registry.SOURCES:
+        problems.append(not_allowed(f"{where}.scenes.source", source, choices(source, registry.SOURCES)))
         return None
-    models: dict[str, type[Model]] = {"scenes": SCENES[source], "boxes": Boxes, "train": Train}
+    models: dict[str, type[Model]] = {"scenes": registry.source(source).schema, "boxes": Boxes, "train": Train}
     sections = {key: check(model, entry[key], problems, f"{where}.{key}") for key, model in models.items()}
     return Profile(**sections) if all(sections.values()) else None

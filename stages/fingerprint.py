@@ -11,18 +11,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stages import errors, paths
+from stages.download.registry import SOURCES
 
 PACKAGE = "stages"
 SOURCE = Path(__file__).resolve().parent.parent
 PROGRAMS = {
-    "download": ["stages.download.__main__"],
+    "download": ["stages.download.__main__", *(f"stages.download.{name}" for name in SOURCES)],
     "boxes": ["stages.boxes.__main__"],
     "train": ["stages.train.__main__"],
     "evaluate": ["stages.evaluate.__main__"],
     "gather": ["stages.evaluate.gather"],
     "report": ["stages.report.__main__"],
 }
-"""The modules that a stage starts with, by the stage's name in dvc.yaml; notebooks are read for what they import."""
+"""The modules that a stage starts with, by the stage's name in dvc.yaml; notebooks are read for what they import.
+The sources of data are imported by name (see stages/download/registry.py)."""
 NOTEBOOK_PROGRAM = "stages.report.notebooks"
 
 

@@ -1,7 +1,6 @@
 """Reading of scenes: the manifest that `download` wrote, and the image files that it names."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stages import pictures
 from stages.arrays import read_json
 from stages.config import Boxes
+from stages.download.listing import GivenBox
 from stages.errors import UserError
 
 ENTRY_KEYS = {"id", "split", "image", "labels", "instances", "width", "height", "bytes", "sha256"}
@@ -29,11 +30,15 @@ class Entry:
     labels: Path
     instances: Path | None
     size: tuple[int, int]
-    """Width and height in pixels."""
+    """Width and height in pixels, upright."""
     bytes: tuple[int, ...]
     """Sizes of the files in bytes, as `download` found them: image, labels and, if there is one, instances."""
     sha256: str
     """Of the label file, in hex."""
+    boxes: tuple[GivenBox, ...] | None = None
+    """The boxes that the data give; None where they are to be made from the masks."""
+    pixel_perfect: bool = True
+    """Whether every object in the image has its mask; of a box image, some objects may."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ def read_manifest(file: Path) -> list[Entry]:
     manifest = read_json(file, remedy="`dvc repro download` makes it")
     try:
         root = (file.parent / manifest["root"]).resolve()
-        entries = [_entry(root, image) for image in manifest["images"]]
+        labels_root = (file.parent / (manifest.get("labels_root") or manifest["root"])).resolve()
+        entries = [_entry(root, labels_root, image) for image in manifest["images"]]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file}: not a manifest of scenes ({error!r})") from None
     if not entries:
@@ -92,20 +98,21 @@ def read_scene(entry: Entry, instances: bool) -> Scene:
     the manifest's size and a fitting type.
     """
     files = _read_files(entry)
-    labels = np.asarray(_decode(entry.labels, files[entry.labels], entry.size))
+    labels = np.asarray(_fitting(entry.labels, pictures.open_stored(entry.labels, files[entry.labels]), entry))
     if labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 255:
         raise UserError(f"{entry.labels}: label ids must be one channel of whole numbers from 0 to 255")
     ids = None
     if instances:
-        ids = np.asarray(_decode(entry.instances, files[entry.instances], entry.size))
+        opened = pictures.open_stored(entry.instances, files[entry.instances])
+        ids = np.asarray(_fitting(entry.instances, opened, entry))
         if ids.ndim != 2 or ids.dtype.kind not in "iu":
             raise UserError(f"{entry.instances}: instance ids must be one channel of whole numbers")
         ids = ids.astype(np.int32)
-    image = _decode(entry.image, files[entry.image], entry.size).convert("RGB")
+    image = _fitting(entry.image, pictures.open_rgb(entry.image, files[entry.image]), entry)
     return Scene(image, labels.astype(np.uint8), ids)
 
 
-def _entry(root: Path, image: dict[str, Any]) -> Entry:
+def _entry(root: Path, labels_root: Path, image: dict[str, Any]) -> Entry:
     missing = ENTRY_KEYS - set(image)
     if missing:
         raise ValueError(f"an image has no {min(missing)}")
@@ -116,12 +123,18 @@ def _entry(root: Path, image: dict[str, Any]) -> Entry:
         id=image["id"],
         split=image["split"],
         image=root / image["image"],
-        labels=root / image["labels"],
-        instances=root / image["instances"] if image["instances"] else None,
+        labels=labels_root / image["labels"],
+        instances=labels_root / image["instances"] if image["instances"] else None,
         size=(int(image["width"]), int(image["height"])),
         bytes=tuple(sizes),
         sha256=image["sha256"],
+        boxes=_boxes(image.get("boxes")),
+        pixel_perfect=image.get("pixel_perfect", True),
     )
+
+
+def _boxes(given: list[dict[str, Any]] | None) -> tuple[GivenBox, ...] | None:
+    return None if given is None else tuple(GivenBox(**box | {"bbox": tuple(box["bbox"])}) for box in given)
 
 
 def _read_files(entry: Entry) -> dict[Path, bytes]:
@@ -144,12 +157,8 @@ def _contents(entry: Entry) -> Iterator[tuple[Path, bytes]]:
         yield file, content
 
 
-def _decode(file: Path, content: bytes, size: tuple[int, int]) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except (OSError, SyntaxError, ValueError, EOFError):  # Pillow reports a broken PNG as a SyntaxError
-        raise UserError(f"{file}: not an image, or a truncated one") from None
-    if image.size != size:
-        raise UserError(f"{file}: is {image.width}x{image.height}, the manifest says {size[0]}x{size[1]}")
+def _fitting(file: Path, image: Image.Image, entry: Entry) -> Image.Image:
+    """Return an image, after a check that it has the manifest's size."""
+    if image.size != entry.size:
+        raise UserError(f"{file}: is {image.width}x{image.height}, the manifest says {entry.size[0]}x{entry.size[1]}")
     return image

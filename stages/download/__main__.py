@@ -1,7 +1,7 @@
 """`python -m stages.download`: write data/<dataset>/scenes for the dataset that params.yaml chooses."""
 
 from stages import config, paths
-from stages.download import download
+from stages.download.run import download
 from stages.errors import run
 
 

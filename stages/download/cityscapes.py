@@ -1,59 +1,78 @@
 """Cityscapes: leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/, the user's copy or through cityscapesScripts."""
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import appdirs
 
-from stages.download import checks, user_paths
-from stages.download.checks import Pair
-from stages.download.manifest import Source
+from stages.download import user_paths
+from stages.download.listing import Listing, Pair, complete
+from stages.download.registry import DataSource
+from stages.download.user_paths import Place
 from stages.errors import UserError
+from stages.fields import Scenes
 
+TITLE, VARIABLE = "Cityscapes", "CITYSCAPES_DATASET"
 PUBLISHED = {"train": 2975, "val": 500}
 KNOWN_IDS = frozenset(range(34))  # cityscapesscripts.helpers.labels, but for -1, which is never drawn
+INSTANCE_IDS = frozenset(range(24, 34))  # person ... bicycle
 FOLDERS = ("leftImg8bit", "gtFine")
 NEEDED = tuple(f"{folder}/{split}" for folder in FOLDERS for split in PUBLISHED)
 DOWNLOADER = "from cityscapesscripts.download.downloader import main; main()"
 
 
-def find(folder: Path, environ: Mapping[str, str] = os.environ) -> Source:
-    """Find the photographs of CITYSCAPES_DATASET, else download them with the user's account into `folder`.
+class CityscapesScenes(Scenes):
+    """The photographs of Cityscapes."""
+
+    source: Literal["cityscapes"]
+
+
+def place(scenes: CityscapesScenes, out: Path, environ: Mapping[str, str]) -> Place:
+    """Return the photographs of CITYSCAPES_DATASET, else download them with the user's account into data/cityscapes.
 
     Raises:
-        UserError: CITYSCAPES_DATASET is no Cityscapes, there is no account to download with, the download fails, or a
-            photograph lacks its labels.
+        UserError: CITYSCAPES_DATASET is no Cityscapes, there is no account to download with, or the download fails.
     """
-    root = user_paths.user_path("CITYSCAPES_DATASET", environ, NEEDED)
+    root = user_paths.user_path(VARIABLE, environ, NEEDED)
     if root is None:
-        place = user_paths.cache_dir(folder, environ) / "original"
-        with user_paths.exclusive_lock(place):
-            root = fetch(place)
-    return source(root, PUBLISHED)
+        root = user_paths.cache_dir(out.parent, environ) / "original"
+        with user_paths.exclusive_lock(root):
+            fetch(root)
+    return Place(root, tuple(root / name for name in NEEDED))
 
 
-def source(root: Path, published: dict[str, int] | None) -> Source:
-    """Return the pairs of photographs, label ids and instance ids of train and val under `root`.
+def find(scenes: CityscapesScenes, out: Path, environ: Mapping[str, str]) -> Listing:
+    """Return the pairs of photographs, label ids and instance ids of train and val.
+
+    Raises:
+        UserError: a photograph lacks its labels, or the other way round; or as `place`.
+    """
+    return pairs_of(place(scenes, out, environ).root, PUBLISHED)
+
+
+def pairs_of(root: Path, published: dict[str, int] | None) -> Listing:
+    """Return what lies under `root` in Cityscapes' folders.
 
     Raises:
         UserError: a photograph lacks its labels, or the other way round.
     """
     pairs, labels = [], []
     for split in PUBLISHED:
-        for path in sorted((root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png")):
+        for path in user_paths.files(root / "leftImg8bit" / split, depth=2):
             name, city = path.name.removesuffix("_leftImg8bit.png"), path.parent.name
-            stem = f"gtFine/{split}/{city}/{name}_gtFine"
-            image = f"leftImg8bit/{split}/{city}/{path.name}"
-            pairs.append(Pair(name, split, image, f"{stem}_labelIds.png", f"{stem}_instanceIds.png"))
-        found = (root / "gtFine" / split).glob("*/*_gtFine_labelIds.png")
-        labels += [path.relative_to(root).as_posix() for path in found]
-    complete = checks.complete(root, pairs, labels, required=PUBLISHED)
-    return Source("cityscapes", root, complete, KNOWN_IDS, published)
+            if name != path.name:
+                stem = f"gtFine/{split}/{city}/{name}_gtFine"
+                image = f"leftImg8bit/{split}/{city}/{path.name}"
+                pairs.append(Pair(name, split, image, f"{stem}_labelIds.png", f"{stem}_instanceIds.png"))
+        found = user_paths.files(root / "gtFine" / split, depth=2)
+        labels += [path.relative_to(root).as_posix() for path in found if path.name.endswith("_gtFine_labelIds.png")]
+    checked = complete(root, pairs, labels, required=PUBLISHED)
+    return Listing("cityscapes", root, checked, KNOWN_IDS, INSTANCE_IDS, published=published)
 
 
 def credentials() -> Path:
@@ -61,7 +80,7 @@ def credentials() -> Path:
     return Path(appdirs.user_data_dir("cityscapesscripts", "cityscapes")) / "credentials.json"
 
 
-def fetch(place: Path) -> Path:
+def fetch(place: Path) -> None:
     """Download and unpack both packages (11.6 GB) into `place`, unless they lie there; interrupted ones are resumed.
 
     Raises:
@@ -76,7 +95,6 @@ def fetch(place: Path) -> Path:
             place.mkdir(parents=True, exist_ok=True)
             _download(package)
         _unpack(package, place / folder)
-    return place
 
 
 def _check_credentials() -> None:
@@ -115,3 +133,6 @@ def _unpack(package: Path, folder: Path) -> None:
         raise UserError(f"{package}: cannot be unpacked ({error}); delete it and run again") from None
     (unfinished / folder.name).rename(folder)
     unfinished.rmdir()
+
+
+SOURCE = DataSource(CityscapesScenes, TITLE, find, place, VARIABLE)

@@ -59,7 +59,7 @@ def _data(run: Run) -> tuple[str, ...]:
 def _make_data(root: Path, run: Run) -> Path:
     """Make scenes and packed arrays of a run; they stay for the next study."""
     from stages.boxes.pack import pack
-    from stages.download import download
+    from stages.download.run import download
 
     folder = root / ".clones" / f"data-{queue.fingerprint(*_data(run))}"
     packed = paths.packed(run.dataset, folder)

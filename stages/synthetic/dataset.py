@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from stages import progress
-from stages.config import SyntheticScenes
 from stages.errors import UserError
 from stages.synthetic.scene import draw
+from stages.synthetic.schema import SyntheticScenes
 from stages.synthetic.world import Difficulty
 
 CITIES = {

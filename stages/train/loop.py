@@ -25,11 +25,12 @@ from tqdm import tqdm
 
 from stages import paths
 from stages.arrays import Packed, open_packed, pools, write_json
-from stages.config import LARGEST_SEED, Settings
+from stages.config import Settings
 from stages.device import keep_freed_memory, precision
 from stages.device import name as device_name
 from stages.device import resolve as resolve_device
 from stages.errors import UserError
+from stages.fields import LARGEST_SEED
 from stages.fingerprint import PROGRAMS, fingerprint
 from stages.model.hyperparameters import Hyperparameters, resolve
 from stages.model.network import build, normalise

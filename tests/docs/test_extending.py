@@ -11,7 +11,7 @@ import torch
 
 from stages import config, paths
 from stages.boxes.pack import pack
-from stages.download import download
+from stages.download.run import download
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = dict(

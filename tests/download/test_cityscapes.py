@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.download import cityscapes, download
+from stages.download import cityscapes
+from stages.download.run import download
 from stages.errors import UserError
 from tests.download.fabricated import CITYSCAPES, make_cityscapes, snapshot
 
@@ -27,7 +28,7 @@ def test_local_copy_is_listed_and_left_alone(tmp_path, out):
     manifest = json.loads(download(CITYSCAPES, "cityscapes", out, {"CITYSCAPES_DATASET": str(root)}).read_text())
     assert snapshot(root) == before
     assert [path.name for path in out.iterdir()] == ["manifest.json"]
-    assert manifest["root"] == str(root)
+    assert (manifest["root"], manifest["labels_root"], manifest["classes"]) == (str(root), None, None)
     assert manifest["checks"]["images"] == {"train": 2, "val": 1}
     assert manifest["images"][0] == {
         "id": "aachen_000000_000019",
@@ -39,6 +40,8 @@ def test_local_copy_is_listed_and_left_alone(tmp_path, out):
         "height": 16,
         "bytes": manifest["images"][0]["bytes"],
         "sha256": manifest["images"][0]["sha256"],
+        "boxes": None,
+        "pixel_perfect": True,
     }
 
 

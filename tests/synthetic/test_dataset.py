@@ -8,7 +8,7 @@ import pytest
 from cityscapesscripts.helpers.csHelpers import getCsFileInfo
 from PIL import Image
 
-from stages.download import download
+from stages.download.run import download
 from stages.errors import UserError
 from stages.synthetic.canvas import NEAR, Camera, Canvas
 from stages.synthetic.dataset import draw_all

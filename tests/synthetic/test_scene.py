@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.config import SyntheticScenes
+from stages.synthetic.schema import SyntheticScenes
 from stages.errors import UserError
 from stages.synthetic.dataset import draw_all
 from stages.synthetic.scene import draw
