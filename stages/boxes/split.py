@@ -16,16 +16,19 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     `official`: the source's train, and everything else as val. `random` (the paper's, section 4.1): all images pooled
     and re-split, round(val_share * images) of them, at least one, as val. `holdout`: the source's train alone, with
     val_share of it as val, so that something can be chosen without a look at the source's val. Whole runs of
-    neighbouring images are held out, since neighbours may be frames of one film.
+    neighbouring images are held out, since neighbours may be frames of one film. Validation needs masks: where some
+    images have boxes alone, val_share is of the pixel-perfect ones.
 
-    Raises UserError that names `source`, the manifest, when a split would be empty.
+    Raises UserError that names `source`, the manifest, when a split would be empty, or an image that the source gives
+    for validation has boxes alone.
     """
     ordered = sorted(entries, key=lambda entry: entry.id)
     if profile.split == "holdout":
         ordered = [entry for entry in ordered if entry.split == "train"]
-        held_out = _neighbours([entry.id for entry in ordered], profile.val_share, f"holdout/{data_seed}")
+        names = [entry.id for entry in ordered if entry.pixel_perfect]
+        held_out = _neighbours(names, profile.val_share, f"holdout/{data_seed}")
     elif profile.split == "random":
-        order = shuffled([entry.id for entry in entries], f"split/{data_seed}")
+        order = shuffled([entry.id for entry in entries if entry.pixel_perfect], f"split/{data_seed}")
         held_out = set(order[: max(1, round(profile.val_share * len(order)))])
     else:
         held_out = {entry.id for entry in entries if entry.split != "train"}
@@ -36,6 +39,10 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     for name, part in parts.items():
         if not part:
             raise UserError(f"{source}: its {len(entries)} images leave none for {name} (boxes.split: {profile.split})")
+    if boxes_alone := [entry for entry in parts["val"] if not entry.pixel_perfect]:
+        raise UserError(
+            f"{boxes_alone[0].image}: is for validation and has boxes alone; validation needs a mask of every object"
+        )
     return parts
 
 

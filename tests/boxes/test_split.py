@@ -1,8 +1,14 @@
 """Which images train and which validate, and the order in which they become pixel-perfect."""
 
 import json
+from pathlib import Path
 
-from tests.boxes.painted import crowd
+import pytest
+
+from stages.boxes import split as rules
+from stages.boxes.scenes import Entry
+from stages.errors import UserError
+from tests.boxes.painted import PROFILE, crowd
 
 
 def split_of(out):
@@ -54,3 +60,27 @@ def test_pp_order_is_a_permutation_that_follows_data_seed_and_leaves_the_officia
     assert first["pp_order"] != list(range(20))
     assert first["pp_order"] == again["pp_order"] != other["pp_order"]
     assert first["train"] == other["train"]
+
+
+def own(pixel_perfect: str, split: str = "train") -> list[Entry]:
+    """Entries 00, 01 ..., those pixel-perfect whose letter is a p."""
+    return [
+        Entry(f"{k:02}", split, Path(f"{k:02}.png"), Path("a.png"), None, (32, 16), (1, 1), "", (), letter == "p")
+        for k, letter in enumerate(pixel_perfect)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["random", "holdout"])
+def test_validation_images_are_drawn_from_the_pixel_perfect_ones_alone(kind):
+    profile = PROFILE.model_copy(update={"split": kind, "val_share": 0.25})
+    kinds = "pbbbbpbbpb" * 4
+    drawn = [rules.split(own(kinds), profile, seed, Path("manifest.json")) for seed in range(5)]
+    for parts in drawn:
+        assert len(parts["val"]) in (3, 4) and all(entry.pixel_perfect for entry in parts["val"])  # a quarter of 12
+        assert len(parts["val"]) + len(parts["train"]) == 40
+    assert len({parts["val"] and parts["val"][0].id for parts in drawn}) > 1
+
+
+def test_a_validation_image_with_boxes_alone_is_one_line():
+    with pytest.raises(UserError, match=r"^01.png: is for validation and has boxes alone; validation needs a mask"):
+        rules.split([*own("p"), *own("pb", "val")[1:]], PROFILE, 0, Path("manifest.json"))

@@ -1,13 +1,17 @@
 """Tiny data sets in the layouts of the real ones."""
 
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from stages.download.camvid import CamvidScenes
 from stages.download.cityscapes import CityscapesScenes
+from stages.download.coco import CocoScenes
 from stages.synthetic.schema import SyntheticScenes
 
 DIFFICULTY = {"clutter": 0.5, "camouflage": 0.3, "occlusion": 0.5, "variety": 1.0, "distance": 1.0, "wear": 0.5}
@@ -33,6 +37,7 @@ def profile(scenes) -> SimpleNamespace:
 
 CAMVID = profile(CamvidScenes(source="camvid"))
 CITYSCAPES = profile(CityscapesScenes(source="cityscapes"))
+COCO = profile(CocoScenes(source="coco"))
 
 
 def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -70,3 +75,51 @@ def make_cityscapes(root: Path) -> Path:
         save(root / "gtFine" / f"{name}_gtFine_labelIds.png", labels)
         save(root / "gtFine" / f"{name}_gtFine_instanceIds.png", instances)
     return root
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write a file of annotations."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@dataclass
+class Coco:
+    """A COCO folder under construction: `picture` and `object` add to it, `write` makes its annotation file."""
+
+    root: Path
+    categories: dict[int, str] = field(default_factory=lambda: {3: "cat", 7: "big dog"})
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+    def picture(self, name: str, size: tuple[int, int] = (32, 24), listed: bool = True, **changes: Any) -> int:
+        """Save a picture of noise and list it; return its id."""
+        noise = np.random.default_rng(len(self.images)).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
+        save(self.root / name, noise)
+        number = 10 + len(self.images)
+        entry = {"id": number, "file_name": name, "width": size[0], "height": size[1]} | changes
+        if listed:
+            self.images.append(entry)
+        return number
+
+    def object(self, image: int, category: int = 3, bbox: Any = (2, 3, 8, 6), **changes: Any) -> None:
+        """Add an object with a box; `segmentation` gives it a mask."""
+        entry = {"id": 100 + len(self.annotations), "image_id": image, "category_id": category, "iscrowd": 0}
+        self.annotations.append(entry | ({"bbox": list(bbox)} if bbox is not None else {}) | changes)
+
+    def content(self) -> dict[str, Any]:
+        """What a file says of all that was added."""
+        categories = [{"id": number, "name": name, "supercategory": ""} for number, name in self.categories.items()]
+        return {"info": {}, "images": self.images, "annotations": self.annotations, "categories": categories}
+
+    def write(self, name: str = "instances.json") -> Path:
+        """Write all that was added, and forget images and annotations for another file."""
+        path = write_json(self.root / name, self.content())
+        self.images, self.annotations = [], []
+        return path
+
+
+def polygon(x: int, y: int, width: int, height: int) -> list[float]:
+    """The outline of a rectangle, which pycocotools fills exactly."""
+    return [x, y, x + width, y, x + width, y + height, x, y + height]
