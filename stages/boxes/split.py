@@ -1,11 +1,11 @@
 """Which images train and which validate, and the order in which training images become pixel-perfect."""
 
-import hashlib
 from pathlib import Path
 
 from stages.boxes.scenes import Entry
 from stages.config import Boxes
 from stages.errors import UserError
+from stages.shuffling import shuffled
 
 RUN = 16  # images; 16 s of CamVid
 
@@ -62,11 +62,3 @@ def pp_order(train: list[Entry], data_seed: int) -> list[int]:
     """Return a permutation of the training images' places: k pixel-perfect images are its first k, so sets nest."""
     place = {entry.id: index for index, entry in enumerate(train)}
     return [place[name] for name in shuffled(list(place), f"pixel-perfect/{data_seed}")]
-
-
-def shuffled(names: list[str], key: str) -> list[str]:
-    """Sort names by the SHA-256 of key and name: as good as random, on any platform and library version.
-
-    Adding an image keeps the order of the others.
-    """
-    return sorted(names, key=lambda name: hashlib.sha256(f"{key}/{name}".encode()).digest())

@@ -1,5 +1,6 @@
 """Tiny data sets in the layouts of the real ones."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from stages.download.camvid import CamvidScenes
 from stages.download.cityscapes import CityscapesScenes
 from stages.download.coco import CocoScenes
+from stages.download.nuclei import NucleiScenes
 from stages.synthetic.schema import SyntheticScenes
 
 DIFFICULTY = {"clutter": 0.5, "camouflage": 0.3, "occlusion": 0.5, "variety": 1.0, "distance": 1.0, "wear": 0.5}
@@ -38,6 +41,7 @@ def profile(scenes) -> SimpleNamespace:
 CAMVID = profile(CamvidScenes(source="camvid"))
 CITYSCAPES = profile(CityscapesScenes(source="cityscapes"))
 COCO = profile(CocoScenes(source="coco"))
+NUCLEI = profile(NucleiScenes(source="nuclei"))
 
 
 def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -123,3 +127,49 @@ class Coco:
 def polygon(x: int, y: int, width: int, height: int) -> list[float]:
     """The outline of a rectangle, which pycocotools fills exactly."""
     return [x, y, x + width, y, x + width, y + height, x, y + height]
+
+
+BACKGROUNDS = {  # of each staining: background, nuclei
+    "fluorescence": ((8, 8, 8), (150, 150, 150)),
+    "grey stain": ((225, 225, 225), (70, 70, 70)),
+    "purple on white": ((203, 204, 208), (120, 60, 140)),
+    "purple on lilac": ((176, 157, 205), (90, 40, 160)),
+    "pink tissue": ((201, 110, 180), (110, 40, 120)),
+}
+
+
+def draw_slide(staining: str, size: tuple[int, int], seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A slide uint8 (H, W, 3) with round, soft nuclei, and a mask bool (H, W) of each; some lie on any line."""
+    rng, (width, height) = np.random.default_rng(seed), size
+    background, colour = (np.array(part) for part in BACKGROUNDS[staining])
+    y, x = np.mgrid[:height, :width]
+    masks = []
+    cover = np.zeros((height, width))
+    for _ in range(width * height // 150):
+        centre, radius = rng.uniform((0, 0), size), rng.uniform(4, 7)
+        mask = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 < radius**2
+        if not any((mask & other).any() for other in masks):
+            masks.append(mask)
+            cover[mask] = rng.uniform(0.7, 1)
+    picture = background + gaussian_filter(cover, 2)[..., None] * (colour - background)
+    picture = picture + rng.integers(-2, 3, (height, width, 1))
+    return picture.clip(0, 255).astype(np.uint8), masks
+
+
+def make_nuclei(root: Path, slides: dict[str, int], size: tuple[int, int] = (80, 80)) -> dict[str, list[str]]:
+    """Four crops of each of some slides by staining, in the release's layout; ids by slide."""
+    made = {}
+    for staining, count in slides.items():
+        for number in range(count):
+            picture, masks = draw_slide(staining, (2 * size[0], 2 * size[1]), seed=len(made))
+            names = []
+            for k, (top, left) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+                place = (slice(top * size[1], (top + 1) * size[1]), slice(left * size[0], (left + 1) * size[0]))
+                names.append(hashlib.sha256(f"{staining}{number}{k}".encode()).hexdigest()[:12])
+                folder = root / "stage1_train" / names[-1]
+                crop = picture[place]
+                save(folder / "images" / f"{names[-1]}.png", np.dstack([crop, np.full(crop.shape[:2], 255, np.uint8)]))
+                for n, mask in enumerate(mask[place] for mask in masks if mask[place].any()):
+                    save(folder / "masks" / f"mask{n}.png", (mask * 255).astype(np.uint8))
+            made[f"{staining} {number}"] = names
+    return made
