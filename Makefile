@@ -60,5 +60,5 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	@rm -rf data/valid.txt data/code data/*/scenes data/*/packed runs results metrics.json .checkpoints .clones/data-*
+	@rm -rf data/valid.txt data/code data/*/source.json data/*/scenes data/*/packed runs results metrics.json .checkpoints .clones/data-*
 	@find reports -mindepth 1 ! -name README.md -delete

@@ -30,6 +30,11 @@ def code(root: Path = ROOT) -> Path:
     return root / "data" / "code"
 
 
+def source(dataset: str, root: Path = ROOT) -> Path:
+    """Return the file that says where a dataset's data lie, see stages/download/place.py."""
+    return root / "data" / dataset / "source.json"
+
+
 def scenes(dataset: str, root: Path = ROOT) -> Path:
     """Return the folder that `download` writes."""
     return root / "data" / dataset / "scenes"

@@ -52,11 +52,16 @@ def find(scenes: CityscapesScenes, out: Path, environ: Mapping[str, str]) -> Lis
     Raises:
         UserError: a photograph lacks its labels, or the other way round; or as `place`.
     """
-    return pairs_of(place(scenes, out, environ).root, PUBLISHED)
+    return pairs_of(place(scenes, out, environ).root, INSTANCE_IDS, PUBLISHED)
 
 
-def pairs_of(root: Path, published: dict[str, int] | None) -> Listing:
+def pairs_of(root: Path, instance_ids: frozenset[int], published: dict[str, int] | None) -> Listing:
     """Return what lies under `root` in Cityscapes' folders.
+
+    Args:
+        root: The folder of leftImg8bit and gtFine.
+        instance_ids: Label ids whose objects have instance ids.
+        published: Images of the complete release, by split.
 
     Raises:
         UserError: a photograph lacks its labels, or the other way round.
@@ -72,7 +77,7 @@ def pairs_of(root: Path, published: dict[str, int] | None) -> Listing:
         found = user_paths.files(root / "gtFine" / split, depth=2)
         labels += [path.relative_to(root).as_posix() for path in found if path.name.endswith("_gtFine_labelIds.png")]
     checked = complete(root, pairs, labels, required=PUBLISHED)
-    return Listing("cityscapes", root, checked, KNOWN_IDS, INSTANCE_IDS, published=published)
+    return Listing("cityscapes", root, checked, KNOWN_IDS, instance_ids, published=published)
 
 
 def credentials() -> Path:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stages import pictures, progress
 from stages.download import nuclei_split, user_paths
-from stages.download.listing import Listing, Pair, refuse
+from stages.download.listing import Listing, Pair, is_text, refuse, unwritable
 from stages.download.nuclei_split import Crop
 from stages.errors import UserError
 
@@ -84,6 +84,7 @@ def _files(folder: Path) -> Mapping[str, list[Path]]:
         if kind in (IMAGES, MASKS):
             found[name][kind].append(path)
     problems = [] if found else [f"{folder}: has no <id>/{IMAGES}/<id>.png"]
+    problems += [unwritable(folder / name) for name in found if not is_text(name)]
     for name, files in found.items():
         picture = folder / name / IMAGES / f"{name}.png"
         if picture not in files[IMAGES]:

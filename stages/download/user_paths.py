@@ -96,6 +96,18 @@ def scan(folder: Path) -> Iterator[os.DirEntry[str]]:
                     yield entry
 
 
+def statuses(part: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Give the path and the status of a file, or of every file below a folder as `scan` gives them.
+
+    Raises:
+        OSError: One of them cannot be read, or there is nothing of that name.
+    """
+    if part.is_dir():
+        yield from ((entry.path, entry.stat()) for entry in scan(part))
+    else:
+        yield str(part), part.stat()
+
+
 def files(folder: Path, depth: int | None = None) -> list[Path]:
     """Return the files below a folder as `scan` gives them, sorted; with `depth`, those just so many folders down.
 
