@@ -1,5 +1,7 @@
 """A grid's trainings without DVC, for machines that lack it: each in a folder of its own, several at a time."""
 
+import functools
+import json
 import multiprocessing
 import os
 import shutil
@@ -12,7 +14,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from stages import paths
+from stages.download.place import describe
 from stages.errors import UserError
+from stages.fields import Scenes
 from stages.studies import queue
 from stages.studies.grids import Run, missing, write
 
@@ -25,13 +29,13 @@ def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
     """
     left = missing(root, chosen)
     with tempfile.TemporaryDirectory() as folder:
-        data = {key: _make_data(root, run) for key, run in {_data(run): run for run in left}.items()}
+        data = {key: _make_data(root, run) for key, run in {_data(root, run): run for run in left}.items()}
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         threads = max(1, len(os.sched_getaffinity(0)) // jobs)
         failed, to_go = [], len(left)
         with ProcessPoolExecutor(jobs, context, initializer=_use_threads, initargs=(threads,)) as pool:
             waiting = {
-                pool.submit(_run, root, run, Path(folder) / run.experiment, data[_data(run)]): run for run in left
+                pool.submit(_run, root, run, Path(folder) / run.experiment, data[_data(root, run)]): run for run in left
             }
             for done in as_completed(waiting):
                 run, to_go = waiting[done], to_go - 1
@@ -44,16 +48,26 @@ def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
         raise UserError(failed[0])
 
 
-def _data(run: Run) -> tuple[str, ...]:
-    """Return what decides the data of a run."""
+def _data(root: Path, run: Run) -> tuple[str, ...]:
+    """Return what decides the data of a run: where they lie and what lies there, too."""
     profile = run.settings.profile
     return (
         run.dataset,
         run.state,
+        _place(root, run.dataset, profile.scenes),
         profile.scenes.model_dump_json(),
         profile.boxes.model_dump_json(),
         str(run.settings.params.data_seed),
     )
+
+
+@functools.cache
+def _place(root: Path, dataset: str, scenes: Scenes) -> str:
+    return json.dumps(describe(scenes, dataset, paths.scenes(dataset, root), _environ(root), {})[0], sort_keys=True)
+
+
+def _environ(root: Path) -> dict[str, str]:
+    return os.environ | {"DVC_ROOT": os.environ.get("DVC_ROOT", str(root))}
 
 
 def _make_data(root: Path, run: Run) -> Path:
@@ -61,14 +75,14 @@ def _make_data(root: Path, run: Run) -> Path:
     from stages.boxes.pack import pack
     from stages.download.run import download
 
-    folder = root / ".clones" / f"data-{queue.fingerprint(*_data(run))}"
+    folder = root / ".clones" / f"data-{queue.fingerprint(*_data(root, run))}"
     packed = paths.packed(run.dataset, folder)
     folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (packed / "arrays.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            environ = os.environ | {"DVC_ROOT": os.environ.get("DVC_ROOT", str(root))}
-            manifest = download(run.settings.profile, run.dataset, paths.scenes(run.dataset, folder), environ)
+            out = paths.scenes(run.dataset, folder)
+            manifest = download(run.settings.profile, run.dataset, out, _environ(root))
             pack(run.settings.profile.boxes, run.settings.params.data_seed, run.dataset, manifest, packed)
     return folder / "data"
 

@@ -8,6 +8,7 @@ import pytest
 from stages import config
 from stages.errors import UserError
 from stages.studies import grids, local
+from tests.download.fabricated import make_camvid
 
 
 @pytest.mark.integration
@@ -38,9 +39,14 @@ def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(r
         assert file.read_bytes() == kept[file.name]
 
 
-def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root):
+def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("CAMVID_ROOT", str(make_camvid(tmp_path / "camvid")))
     text = (root / "studies/reference.yaml").read_text()
     text = text.replace("bce-500: {seeds", "bce-500: {set: {data_seed: 3}, seeds")
     (root / "studies/reference.yaml").write_text(text)
     runs = {run.variant: run for run in grids.runs(config.load(root), "reference", "camvid", root) if run.seed == 0}
-    assert local._data(runs["bce-500"]) != local._data(runs["bce-2780"]) == local._data(runs["ce-2780"])
+    data = {name: local._data(root, runs[name]) for name in ("bce-500", "bce-2780", "ce-2780")}
+    assert data["bce-500"] != data["bce-2780"] == data["ce-2780"]
+    monkeypatch.setenv("CAMVID_ROOT", str(make_camvid(tmp_path / "other")))
+    local._place.cache_clear()  # as in another process
+    assert local._data(root, runs["bce-2780"]) != data["bce-2780"]
