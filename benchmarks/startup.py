@@ -17,6 +17,7 @@ from stages.errors import run as run_program
 IMPORTS = {
     "validate": "stages.validate",
     "code": "stages.fingerprint",
+    "source": "stages.download.place",
     "download": "stages.download.__main__",
     "boxes": "stages.boxes.__main__",
     "train": "stages.train.__main__, torch._dynamo",  # which every optimiser imports

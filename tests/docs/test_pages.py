@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages import config
+from stages.download.registry import SOURCES
 from stages.fingerprint import closure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +111,7 @@ def test_no_page_and_no_module_names_what_is_gone() -> None:
 def test_every_module_of_stages_is_used_by_a_program() -> None:
     programs = ["download", "boxes", "train", "evaluate", "report", "studies"]
     modules = [f"stages.{name}.__main__" for name in programs]
+    modules += [f"stages.download.{name}" for name in SOURCES]  # imported by name
     modules += ["stages.validate", "stages.fingerprint", "stages.reproduce", "stages.evaluate.gather"]
     modules += ["stages.report.notebooks", "stages.report.reference", "stages.report.readme_picture"]
     notebooks = (ROOT / "notebooks").glob("*.ipynb")
