@@ -18,7 +18,7 @@ class Graph(nn.Module):
     def __init__(self, predictor: Predictor):
         super().__init__()
         self.network, self.chosen = predictor.network, predictor.chosen
-        self.eval()
+        self.eval().requires_grad_(False)  # a file's user would keep the gradients' memory, unasked
 
     @property
     def names(self) -> tuple[str, ...]:

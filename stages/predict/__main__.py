@@ -58,7 +58,7 @@ def main() -> None:
     sources = find(asked.pictures, asked.out)
     options = Options(asked.mode, asked.scale or 1.0, asked.batch, asked.workers, asked.force)
     count = predict_pictures(open_run(asked.run, device_of(asked.device)), sources, asked.out, options)
-    print(f"{count} pictures: {asked.out}, with predictions.json")
+    print(f"{count} picture{'s' * (count > 1)}: {asked.out}, with predictions.json")
 
 
 def _check(asked: argparse.Namespace) -> None:

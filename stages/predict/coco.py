@@ -46,12 +46,10 @@ def annotations(found: Answer, n_classes: int) -> list[dict[str, Any]]:
     height, width = found.classes.shape
     made = []
     for label in range(1, n_classes):
-        markers, count = ndimage.label(found.classes == label, EIGHT_NEIGHBOURS)
-        scores = ndimage.mean(found.probability.astype(np.float32), markers, np.arange(1, count + 1)) if count else ()
-        for number, ((rows, columns), score) in enumerate(
-            zip(ndimage.find_objects(markers), scores, strict=True), start=1
-        ):
+        markers, _ = ndimage.label(found.classes == label, EIGHT_NEIGHBOURS)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(markers), start=1):
             part = markers[rows, columns] == number
+            score = found.probability[rows, columns][part].mean(dtype=np.float64)
             made.append(
                 {
                     "category_id": label,

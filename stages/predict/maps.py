@@ -38,7 +38,7 @@ class Answer:
 
     classes: np.ndarray
     probability: np.ndarray
-    variance: np.ndarray | None
+    variance: np.ndarray | None = None
 
 
 def stacked(prediction: Prediction) -> Tensor:
@@ -95,7 +95,8 @@ def answer(bands: Iterable[Tensor], small: Size, full: Size, chosen: Hyperparame
         chosen: The row's hyperparameters.
     """
     (width, height), source = full, small[1]
-    found: list[list[np.ndarray]] = []
+    kinds = (np.uint8, np.float16, np.uint8) if chosen.has_variance else (np.uint8, np.float16)
+    found = [np.empty((height, width), kind) for kind in kinds]
     # Row y of the picture lies at this row of the maps, between the two whole ones `above` and `below`.
     place = ((np.arange(height) + 0.5) * source / height - 0.5).clip(0, source - 1)
     above = place.astype(int)
@@ -113,13 +114,13 @@ def answer(bands: Iterable[Tensor], small: Size, full: Size, chosen: Hyperparame
             maps = torch.lerp(upper, lower, share[:, rows])
             if width != maps.shape[2]:
                 maps = functional.interpolate(maps[None], (maps.shape[1], width), mode="bilinear")[0]
-            found.append(_read(maps, chosen))
+            for whole, part in zip(found, _read(maps, chosen), strict=True):
+                whole[rows] = part
         done = ready
         if done < height:
             needed = min(int(above[done]), known)
             held, first = held[:, needed - first :], needed
-    classes, probability, *variance = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Answer(classes, probability, variance[0] if variance else None)
+    return Answer(*found)
 
 
 def levels(variance: Tensor) -> Tensor:

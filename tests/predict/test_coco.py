@@ -25,7 +25,7 @@ def test_each_connected_part_of_each_class_is_an_annotation():
     classes = np.array([[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 0, 2], [1, 1, 0, 0]], np.uint8)
     probability = np.where(classes == 2, 0.75, 0.5).astype(np.float16)
     probability[3, 0] = 1
-    found = annotations(Answer(classes, probability, None), 3)
+    found = annotations(Answer(classes, probability), 3)
     assert [part["category_id"] for part in found] == [1, 1, 2]
     assert [part["bbox"] for part in found] == [[0, 0, 2, 2], [0, 3, 2, 1], [3, 0, 1, 3]]
     assert [part["area"] for part in found] == [2, 2, 3]
@@ -36,5 +36,5 @@ def test_each_connected_part_of_each_class_is_an_annotation():
 
 
 def test_background_alone_has_none():
-    assert annotations(Answer(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.float16), None), 3) == []
+    assert annotations(Answer(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.float16)), 3) == []
     assert categories(("background", "car", "person")) == [{"id": 1, "name": "car"}, {"id": 2, "name": "person"}]

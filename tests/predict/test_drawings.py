@@ -55,5 +55,5 @@ def test_the_overlay_colours_foreground_alone(found, photograph, tmp_path, monke
 
 
 def test_without_variance_there_is_no_picture_of_it(found, photograph, tmp_path):
-    draw(photograph, Answer(found.classes, found.probability, None), tmp_path / "a", CLASSES)
+    draw(photograph, Answer(found.classes, found.probability), tmp_path / "a", CLASSES)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "a_overlay.jpg"]

@@ -29,7 +29,7 @@ def test_pictures(call, run_of, tmp_path, capsys):
     Image.fromarray(photograph(50, 40)).save(tmp_path / "a.png")
     options = ("--mode", "tile", "--scale", 0.5, "--batch", 2, "--workers", 1, "--device", "cpu")
     call("--run", run_of(PLAIN), tmp_path / "a.png", "--out", tmp_path / "out", *options)
-    assert capsys.readouterr().out == f"1 pictures: {tmp_path / 'out'}, with predictions.json\n"
+    assert capsys.readouterr().out == f"1 picture: {tmp_path / 'out'}, with predictions.json\n"
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.png", "a_overlay.jpg", "predictions.json"]
 
 

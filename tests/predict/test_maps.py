@@ -7,18 +7,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from stages.config import Row
+from stages import config
 from stages.model.predictor import Prediction
 from stages.predict import maps
+from tests.predict.trained import BINARY, L2, MULTI_CLASS, PLAIN
 from tests.train.tiny import hyperparameters
+
+ROWS = {"bce": PLAIN, "regression": L2, "bootstrap": BINARY, "ce": "ce-500-2280", "ce_bootstrap": MULTI_CLASS}
 
 
 def chosen(loss="bootstrap"):
-    task, pixels = (
-        ("car-person", {}) if loss.startswith("ce") else ("car", {"pixels": "all"} if loss == "regression" else {})
-    )
-    recipe = "stable" if "bootstrap" in loss else None
-    return hyperparameters(Row(task=task, loss=loss, pp=500, box=2280, recipe=recipe, **pixels))
+    return hyperparameters(config.load().rows[ROWS[loss]])
 
 
 @pytest.mark.parametrize("chunk", [1 << 24, 40])

@@ -13,8 +13,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from stages import arrays, paths
-from stages.boxes.draw import draw_boxes
-from stages.boxes.instances import Instance
+from stages.boxes.draw import span
 from stages.errors import UserError
 from stages.predict.relabel import enlarge, write_relabelled
 from tests.predict.trained import BINARY, MULTI_CLASS, PLAIN
@@ -111,11 +110,12 @@ def test_a_box_without_a_flip_stays_the_box_to_the_pixel(full):
     for _ in range(50):
         x, y = (int(rng.integers(0, side)) for side in full)
         w, h = (int(rng.integers(1, side - start + 1)) for side, start in zip(full, (x, y), strict=True))
-        drawn = draw_boxes([Instance(1, (x, y, w, h), w * h, False)], full, (32, 16), "smaller")
-        index = drawn[1] if isinstance(drawn, tuple) else drawn.index
-        mask = enlarge(index == 1, {"width": full[0], "height": full[1]}, {"bbox": [x, y, w, h]})
+        drawn = np.zeros((16, 32), bool)
+        drawn[span(y, y + h, full[1], 16), span(x, x + w, full[0], 32)] = True
+        picture, box = {"width": full[0], "height": full[1]}, {"bbox": [x, y, w, h]}
+        mask = enlarge(drawn, picture, box)
         assert mask.shape == (h, w) and mask.all()
-        assert not enlarge(index == 2, {"width": full[0], "height": full[1]}, {"bbox": [x, y, w, h]}).any()
+        assert not enlarge(~drawn, picture, box).any()
 
 
 def test_a_row_that_flips_nothing_is_refused(predictor_of, run_of, scenes, tmp_path):

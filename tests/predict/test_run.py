@@ -27,6 +27,9 @@ KINDS = {
 }
 
 
+ORIENTATION = 0x0112  # EXIF's tag
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """A folder with pictures of all kinds."""
@@ -124,6 +127,17 @@ def test_batches_and_workers_change_nothing(predictor_of, pictures, tmp_path, mo
     for one, other in zip(of_first, of_second, strict=True):
         assert one.pop("score") == pytest.approx(other.pop("score"), abs=2e-4)
         assert one == other
+
+
+def test_a_photograph_on_its_side_is_predicted_as_it_is_shown(predictor_of, exact, tmp_path):
+    shown = Image.open(exact / "exact.png")
+    (tmp_path / "turned").mkdir()
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # shown turned clockwise
+    shown.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned" / "exact.png", exif=exif)
+    predict(predictor_of(BINARY), exact, tmp_path / "a")
+    predict(predictor_of(BINARY), tmp_path / "turned", tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_a_larger_copy_is_predicted_as_the_picture(predictor_of, exact, tmp_path):
