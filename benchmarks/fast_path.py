@@ -12,12 +12,13 @@ import pandas as pd
 import torch
 
 from stages import config
+from stages.analysis.results import first_iou
 from stages.analysis.statistics import Measured, estimate
 from stages.device import keep_freed_memory, name, precision
 from stages.device import resolve as resolve_device
 from stages.errors import UserError, run
 from stages.evaluate.scores import evaluate
-from stages.model.hyperparameters import resolve
+from stages.model.hyperparameters import row_of
 from stages.model.predictor import Predictor
 from stages.train.loop import Job, Trainer, prepare
 
@@ -33,7 +34,7 @@ def main() -> None:
     settings = config.load()
     device = resolve_device(settings.params.device)
     for row in arguments.rows:
-        resolve(settings, row)
+        row_of(settings, row)
     if precision(device) == torch.float32:
         raise UserError(f"{name(device)} has no bf16 units; allowed: a device whose fast path is in bf16")
     jobs = {row: [prepare(settings, row, seed) for seed in arguments.seeds] for row in arguments.rows}
@@ -43,19 +44,19 @@ def main() -> None:
 
 
 def compare(job: Job, device: torch.device) -> tuple[float, float]:
-    """Return the IoU of cars in percent after a training on the fast path, and after one on the plain path."""
+    """Return the first class's IoU in percent after a training on the fast path, and after one on the plain path."""
     return train_and_evaluate(job, device, plain=False), train_and_evaluate(job, device, plain=True)
 
 
 def train_and_evaluate(job: Job, device: torch.device, plain: bool) -> float:
-    """Return the IoU of cars in percent on the validation images after a training."""
+    """Return the IoU of the first class in percent on the validation images after a training."""
     trainer = Trainer(job, device)
     if plain:
         make_plain(trainer)
     trainer.fit(f"{job.chosen.name} seed {job.seed}, {'plain' if plain else 'fast'}")
     predictor = Predictor(trainer.network, job.chosen, trainer.predictor.flipper, job.record())
     metrics, _ = evaluate(predictor, job.packed, device)
-    return metrics["iou"]["car"]
+    return first_iou(metrics)
 
 
 def make_plain(trainer: Trainer) -> None:

@@ -31,7 +31,7 @@ from stages.synthetic.schema import SyntheticImages
 from stages.train.cuda_graph import ENGINES
 from stages.train.loop import Trainer, prepare
 
-PLAIN = {"car": "bce-500-2280", "car-person": "ce-500-2280"}
+PLAIN = {"one": "bce-500-2280", "few": "ce-500-2280"}
 ROWS = (
     *PLAIN.values(),
     "regression-500-2280",
@@ -148,7 +148,7 @@ def table(timed: dict[str, Timed], batch: int) -> str:
     lines = {}
     for side, found in timed.items():
         row = side.partition(" (")[0]
-        plain = timed.get(PLAIN[settings.rows[row].task] + side.removeprefix(row)) if row in settings.rows else None
+        plain = timed.get(PLAIN[settings.rows[row].classes] + side.removeprefix(row)) if row in settings.rows else None
         over = f"{plain.ratio(found):.2f}" if plain else ""
         lines[side] = (f"{batch / found.median:.1f}", f"{found.ratio(timed[PUBLIC]):.2f}", over)
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).to_string()

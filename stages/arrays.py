@@ -7,23 +7,24 @@ reads. `arrays.json` records each file's shape, dtype and SHA-256; it is written
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.config import PAPER_IMAGES, Row
+from stages.config import FEW, PAPER_IMAGES, Row
 from stages.errors import UserError
 
-CLASSES = ("background", "car", "person")
-"""Names of the mask values 0, 1, 2."""
+BACKGROUND = "background"
+"""Name of the mask value 0."""
 
 VOID = 255
 """Mask value of pixels that training on masks and evaluation ignore."""
 
-TASKS = {"car": ("car",), "car-person": ("car", "person")}
-"""The foreground classes of each task, in the order of their mask values."""
+PAPER_MASKS = 500
+"""The masks that the paper mixes with boxes. Where some training images have none, this count stands for all masks."""
 
 SPLITS = ("train", "val")
 
@@ -32,23 +33,59 @@ REMEDY = "make it again with `dvc repro --force boxes`"
 
 
 @dataclass(frozen=True)
+class Classes:
+    """The classes of a dataset, and how many of them each task tells apart.
+
+    A task is `one` (the first class), `few` (the first two) or `all` (three or more). Values of masks and targets are
+    0 for the background, 1, 2 ... for the classes with boxes, then, in task `all`, those that have masks only.
+
+    Attributes:
+        boxed: Names of the classes with boxes, in order.
+        masks_only: Names of the classes that have masks and no boxes; background in the other tasks.
+    """
+
+    boxed: tuple[str, ...]
+    masks_only: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that there are classes for."""
+        return ("one", "few", "all")[: len(self.boxed)]
+
+    def of_boxes(self, task: str) -> tuple[str, ...]:
+        """Return the names of a task's classes with boxes: those of the values 1, 2 ..."""
+        return self.boxed[: {"one": 1, "few": FEW}.get(task)]
+
+    def names(self, task: str) -> tuple[str, ...]:
+        """Return the names of all classes of a task, by value."""
+        return (BACKGROUND, *self.of_boxes(task), *(self.masks_only if task == "all" else ()))
+
+
+@dataclass(frozen=True)
 class Split:
     """One split's packed arrays, N images of H x W pixels, read-only memory maps."""
 
     images: np.ndarray
     """uint8 (N, H, W, 3), RGB."""
-    masks: np.ndarray
-    """uint8 (N, H, W): 0 background, 1 car, 2 person, 255 void."""
     ids: tuple[str, ...]
     """Scene ids, in packed order."""
+    classes: Classes
+    """Of the dataset."""
     maps: dict[str, np.ndarray] = field(repr=False)
-    """Box targets and index maps by file stem."""
+    """Masks, box targets and index maps by file stem."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def masks(self, task: str) -> np.ndarray:
+        """Return the masks of a task: uint8 (N, H, W), values of `Classes`, 255 void; for `one` those of `few`.
+
+        `task_masks` takes out what a task does not tell apart. An image without a mask is void inside of its boxes.
+        """
+        return self.maps["masks-all" if task == "all" else "masks"]
+
     def targets(self, task: str) -> np.ndarray:
-        """Return the targets that a task's boxes draw: uint8 (N, H, W), 0 / 1 ("car") or 0 / 1 / 2 ("car-person")."""
+        """Return the targets that a task's boxes draw: uint8 (N, H, W), 0 outside, else the class of the box on top."""
         return self.maps[f"targets-{task}"]
 
     def indices(self, task: str) -> np.ndarray:
@@ -60,10 +97,33 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What a packed folder holds, read without opening an array.
+
+    Attributes:
+        ids: Scene ids by split, in packed order.
+        pp_order: See `Packed`.
+        masked: How many training images have a mask; they come first in `pp_order`.
+        classes: Of the dataset.
+    """
+
+    ids: dict[str, tuple[str, ...]]
+    pp_order: np.ndarray
+    masked: int
+    classes: Classes
+
+    @property
+    def complete(self) -> bool:
+        """Whether every training image has a mask."""
+        return self.masked == len(self.ids["train"])
+
+
+@dataclass(frozen=True)
 class Packed:
     """An opened packed folder."""
 
     path: Path
+    contents: Contents
     train: Split
     val: Split
     pp_order: np.ndarray
@@ -71,28 +131,46 @@ class Packed:
     fingerprint: str
     """SHA-256 (hex) over arrays.json and split.json, hence over every array's checksum and the order of images."""
 
+    @property
+    def classes(self) -> Classes:
+        """The classes of the dataset."""
+        return self.contents.classes
 
-def specs(count: int, size: tuple[int, int]) -> dict[str, tuple[tuple[int, ...], str]]:
+
+def specs(count: int, size: tuple[int, int], tasks: Sequence[str]) -> dict[str, tuple[tuple[int, ...], str]]:
     """Return shape and dtype of each array of a split with `count` images of size (width, height), by file name."""
     width, height = size
     plane = (count, height, width)
-    files = {"images.npy": ((*plane, 3), "uint8"), "masks.npy": (plane, "uint8")}
-    for task in TASKS:
+    files: dict[str, tuple[tuple[int, ...], str]] = {
+        "images.npy": ((*plane, 3), "uint8"),
+        "masks.npy": (plane, "uint8"),
+    }
+    for task in tasks:
         files[f"targets-{task}.npy"] = (plane, "uint8")
         files[f"indices-{task}.npy"] = (plane, "uint16")
+        if task == "all":
+            files["masks-all.npy"] = (plane, "uint8")
     return files
 
 
-def create(path: Path, counts: dict[str, int], size: tuple[int, int]) -> None:
-    """Create the zero-filled arrays of each split (`counts`: images by split) for images of size (width, height).
+def create(path: Path, counts: dict[str, int], size: tuple[int, int], tasks: Sequence[str]) -> None:
+    """Create the zero-filled arrays of each split.
 
-    An existing file is unlinked, never written through: it may be a link into DVC's cache.
+    An existing file is unlinked, never written through: it may be a link into DVC's cache; an array of another task is
+    taken away.
+
+    Args:
+        path: The packed folder.
+        counts: Images by split.
+        size: Their width and height.
+        tasks: Those of the dataset, see `Classes.tasks`.
     """
     (path / "arrays.json").unlink(missing_ok=True)
     for split, count in counts.items():
         (path / split).mkdir(parents=True, exist_ok=True)
-        for name, (shape, dtype) in specs(count, size).items():
-            (path / split / name).unlink(missing_ok=True)
+        for stale in (path / split).glob("*.npy"):
+            stale.unlink()
+        for name, (shape, dtype) in specs(count, size, tasks).items():
             np.lib.format.open_memmap(path / split / name, mode="w+", dtype=dtype, shape=shape)
 
 
@@ -132,22 +210,35 @@ def open_packed(path: Path) -> Packed:
     Raises UserError that names the file when one is missing, truncated, or not of the recorded shape and dtype.
     """
     path = Path(path)
-    record, split = read_json(path / "arrays.json"), read_json(path / "split.json")
+    record, contents = read_json(path / "arrays.json"), read_contents(path)
+    opened = {name: _open_split(path, name, contents, record) for name in SPLITS}
+    digest = hashlib.sha256((path / "arrays.json").read_bytes() + (path / "split.json").read_bytes())
+    return Packed(path, contents, **opened, pp_order=contents.pp_order, fingerprint=digest.hexdigest())
+
+
+def read_contents(path: Path) -> Contents:
+    """Read what a packed folder holds.
+
+    Raises:
+        UserError: split.json is missing, or is none.
+    """
+    file = Path(path) / "split.json"
+    split = read_json(file)
     try:
         order = np.array(split["pp_order"], dtype=np.int64)
         ids = {name: tuple(split[name]) for name in SPLITS}
+        classes = Classes(tuple(split["classes"]), tuple(split["masks_only"]))
+        masked = int(split["masked"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"{path / 'split.json'}: not a split with train, val and pp_order ({error!r})") from None
+        raise UserError(f"{file}: not a split with train, val, pp_order, masked and classes ({error!r})") from None
     if not np.array_equal(np.sort(order), np.arange(len(ids["train"]))):
-        raise UserError(f"{path / 'split.json'}: pp_order is not a permutation of the {len(ids['train'])} train images")
+        raise UserError(f"{file}: pp_order is not a permutation of the {len(ids['train'])} train images")
     order.flags.writeable = False
-    opened = {name: _open_split(path, name, ids[name], record) for name in SPLITS}
-    digest = hashlib.sha256((path / "arrays.json").read_bytes() + (path / "split.json").read_bytes())
-    return Packed(path=path, **opened, pp_order=order, fingerprint=digest.hexdigest())
+    return Contents(ids, order, masked, classes)
 
 
 def task_masks(masks: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the masks as a task of `n_classes` (2: background, car; 3: and person) sees them: uint8, a copy.
+    """Return the masks as a task of `n_classes`, the background's included, sees them: uint8, a copy.
 
     A class that the task lacks is background; void stays 255.
     """
@@ -159,14 +250,16 @@ def task_masks(masks: np.ndarray, n_classes: int) -> np.ndarray:
 def pools(packed: Packed, row: Row) -> tuple[np.ndarray, np.ndarray]:
     """Return the training indices of a row's pixel-perfect and box images: two sorted, disjoint int64 arrays.
 
-    The row's counts are of the paper's 2780 and scale by share. Both pools are runs of `pp_order`, so the
-    pixel-perfect sets of all rows are nested and do not depend on the training seed.
+    The row's counts are of the paper's 2780 and scale by share. Where some training images have no mask, the paper's
+    500 stand for all masks that there are. Both pools are runs of `pp_order`, so the pixel-perfect sets of all rows are
+    nested and do not depend on the training seed.
 
     Raises UserError when the dataset has too few training images to give each pool that the row asks for one image.
     """
     images = len(packed.train)
-    first = _share(row.pp, images)
-    last = _share(row.pp + row.box, images)
+    masks = (images, PAPER_IMAGES) if packed.contents.complete else (packed.contents.masked, PAPER_MASKS)
+    first = _share(row.pp, *masks)
+    last = max(first, _share(row.pp + row.box, images, PAPER_IMAGES)) if row.box else first
     if row.box and first == last:
         raise UserError(
             f"{packed.path}: {images} training images are too few to give box images to a row with "
@@ -206,26 +299,26 @@ def write_json(file: Path, value: Any) -> None:
     unfinished.replace(file)
 
 
-def _share(count: int, images: int) -> int:
-    """Return a count of the paper's 2780 images as one of `images`: at least one if any, and all of them for 2780."""
-    return min(images, max(1, round(count / PAPER_IMAGES * images))) if count else 0
+def _share(count: int, images: int, paper: int) -> int:
+    """Return a count of the paper's as one of `images`: at least one if any, and all of them for `paper`."""
+    return min(images, max(1, round(count / paper * images))) if count else 0
 
 
-def _open_split(path: Path, split: str, ids: tuple[str, ...], record: dict[str, Any]) -> Split:
-    arrays = {}
+def _open_split(path: Path, split: str, contents: Contents, record: dict[str, Any]) -> Split:
+    arrays, ids = {}, contents.ids[split]
     try:
         recorded = {name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in record.items()}
         _, height, width = recorded[f"{split}/masks.npy"][0]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(f"{path / 'arrays.json'}: not a record of packed arrays; {REMEDY}") from None
-    for name, (shape, dtype) in specs(len(ids), (width, height)).items():
+    for name, (shape, dtype) in specs(len(ids), (width, height), contents.classes.tasks).items():
         if recorded.get(f"{split}/{name}") != (shape, dtype):
             raise UserError(
                 f"{path / 'arrays.json'}: {split}/{name} should be {dtype} {list(shape)} for the images of split.json, "
                 f"is {recorded.get(f'{split}/{name}', 'absent')}; {REMEDY}"
             )
         arrays[name.removesuffix(".npy")] = _open_array(path / split / name, shape, dtype)
-    return Split(images=arrays.pop("images"), masks=arrays.pop("masks"), ids=ids, maps=arrays)
+    return Split(arrays.pop("images"), ids, contents.classes, maps=arrays)
 
 
 def _open_array(file: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -29,6 +29,14 @@ PAPER_IMAGES = 2780
 
 MOST_STEPS = 10**7  # the draws of all steps are planned at once
 Labels = Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Strict(False)]
+LABELS = "a list of label ids from 0 to 255"
+FEW = 2
+"""How many classes rows with `classes: few` have."""
+MOST_CLASSES = 14  # bits of a uint16, but for the background's and one to spare
+RESERVED = ("background", "void", "mean")
+ClassName = Annotated[str, Field(min_length=1, max_length=60)]
+ClassIds = dict[ClassName, Annotated[Labels, Field(min_length=1)]]
+CLASS_IDS = "a map from class names to lists of label ids from 0 to 255"
 
 
 class Params(Model):
@@ -75,20 +83,18 @@ class Overrides(Model):
 class Row(Model):
     """One row: what is trained, on how many of the paper's 2780 images."""
 
-    task: Literal["car", "car-person"] = Field(description="car, car-person")
+    classes: Literal["one", "few", "all"] = Field(
+        description="one, few, all (the dataset's first class, its first two, every one of three or more)"
+    )
     loss: Literal["bce", "regression", "uncertainty", "bootstrap", "ce", "ce_bootstrap"] = Field(
-        description="bce, regression, uncertainty, bootstrap (task car), ce, ce_bootstrap (task car-person)"
+        description="bce, regression, uncertainty, bootstrap (classes one), ce, ce_bootstrap (classes few or all)"
     )
     pp: int = whole(0, PAPER_IMAGES)
     box: int = whole(0, PAPER_IMAGES)
     pixels: Literal["all", "box"] | None = Field(None, description="all, box (regression rows alone)")
     recipe: Literal["paper", "stable"] | None = Field(None, description="paper, stable (bootstrapping rows alone)")
     overrides: Overrides = Field(Overrides(), description="a map from fields of the recipe to other values")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, by label."""
-        return ("background", "car") if self.task == "car" else ("background", "car", "person")
+    own: bool = Field(False, description="true, false")
 
     @property
     def bootstraps(self) -> bool:
@@ -110,8 +116,8 @@ class Row(Model):
     @model_validator(mode="after")
     def _consistent(self) -> "Row":
         multi_class = self.loss in ("ce", "ce_bootstrap")
-        if multi_class != (self.task == "car-person"):
-            raise ValueError(f"loss {self.loss} is for task {'car-person' if multi_class else 'car'}")
+        if multi_class != (self.classes != "one"):
+            raise ValueError(f"loss {self.loss} is for classes {'few or all' if multi_class else 'one'}")
         if (self.loss == "regression") != (self.pixels is not None):
             raise ValueError("pixels (all, box) must be given for loss regression, and for no other")
         if self.bootstraps != (self.recipe is not None):
@@ -160,39 +166,49 @@ class RowsFile(Model):
     rows: RowGroups = Field(description="the maps one_pool, mixed, bootstrap, multi_class_bootstrap")
 
 
-class BoxLabels(Model):
-    """The source's label ids of each class; every other id is background."""
-
-    car: Labels = Field(min_length=1, description="a list of label ids from 0 to 255")
-    person: Labels = Field(min_length=1, description="a list of label ids from 0 to 255")
-    void: Labels = Field(description="a list of label ids from 0 to 255")
-
-    @model_validator(mode="after")
-    def _disjoint(self) -> "BoxLabels":
-        ids = [*self.car, *self.person, *self.void]
-        if len(ids) != len(set(ids)):
-            raise ValueError("a label id may stand in one of car, person, void, once")
-        return self
-
-
 class Boxes(Model):
     """How instances become boxes, and scenes become arrays."""
 
-    labels: BoxLabels = Field(description="{car: [ids], person: [ids], void: [ids]}")
-    instances: Literal["ids", "components"] = Field(description="ids, components")
+    classes: Literal["auto"] | ClassIds = Field(
+        description=f"auto, or {CLASS_IDS}, at least one and at most {MOST_CLASSES}"
+    )
+    void: Labels = Field(description=LABELS)
+    masks_only: ClassIds = Field({}, description=CLASS_IDS)
+    instances: Literal["ids", "components", "given"] = Field(description="ids, components, given")
+    fit: Literal["whole", "centre", "pad"] = Field("whole", description="whole, centre, pad")
     groups: Literal["box", "void"] = Field(description="box, void")
     min_area: int = whole(1)
     overlap: Literal["smaller", "larger"] = Field(description="smaller, larger")
-    split: Literal["official", "random", "holdout"] = Field(description="official, random, holdout")
+    split: Literal["official", "random", "holdout", "auto"] = Field(description="official, random, holdout, auto")
     val_share: float | None = Field(
-        None, gt=0, lt=1, description="a number between 0 and 1, with `split: random` or `holdout`"
+        None, gt=0, lt=1, description="a number between 0 and 1, with every `split` but official"
     )
     size: Size = Field(description=SIZE)
 
     @model_validator(mode="after")
     def _share_where_split(self) -> "Boxes":
         if (self.split != "official") != (self.val_share is not None):
-            raise ValueError("val_share must be given with `split: random` or `holdout`, and not with `official`")
+            raise ValueError("val_share must be given with `split: random`, `holdout` or `auto`, not with `official`")
+        return self
+
+    @model_validator(mode="after")
+    def _ids_of_one_class(self) -> "Boxes":
+        """Check the classes. Only a class that some rows do not know may have void ids: they are void in those."""
+        if self.classes == "auto":
+            if self.masks_only or self.instances != "given":
+                raise ValueError("`classes: auto` is for `instances: given`, and without masks_only")
+            return self
+        if not 1 <= len(self.classes) + len(self.masks_only) <= MOST_CLASSES or not self.classes:
+            raise ValueError(f"classes and masks_only may have 1 to {MOST_CLASSES} names, classes one or more")
+        names = [*self.classes, *self.masks_only]
+        if taken := [name for name in names if names.count(name) > 1 or name in RESERVED]:
+            raise ValueError(f"the class name {taken[0]} may stand there once, and none may be {', '.join(RESERVED)}")
+        every = [*self.classes.values(), *self.masks_only.values()]
+        ids = [label for group in every for label in group]
+        if len(ids) != len(set(ids)) or len(self.void) != len(set(self.void)):
+            raise ValueError("a label id may stand in one class, once")
+        if common := {label for group in every[:FEW] for label in group} & set(self.void):
+            raise ValueError(f"label id {min(common)} is of one of the first {FEW} classes, so it may not be void")
         return self
 
 
@@ -207,6 +223,7 @@ class Train(Model):
     schedule: Literal["one_cycle", "polynomial", "constant"] = Field(description="one_cycle, polynomial, constant")
     weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
     horizontal_flip: float = Field(ge=0, le=1, description="a number from 0 to 1")
+    rows: Literal["all", "own"] = Field("all", description="all, own")
 
 
 class Profile(Model):

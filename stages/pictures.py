@@ -41,7 +41,7 @@ class Header:
     """EXIF's, 1 to 8; 1 is upright as it is stored."""
 
 
-def open_rgb(file: Path, content: bytes | None = None) -> Image.Image:
+def open_rgb(file: Path, content: bytes | None = None, smallest: int = SMALLEST) -> Image.Image:
     """Open a picture as RGB of 8 bits a channel, its EXIF orientation applied.
 
     16 bits of grey are scaled by their full range, 65535 to 255. Transparency is dropped, not composed: the colours
@@ -50,12 +50,13 @@ def open_rgb(file: Path, content: bytes | None = None) -> Image.Image:
     Args:
         file: The picture.
         content: Its bytes, where they were read already.
+        smallest: The fewest pixels a side.
 
     Raises:
-        UserError: It cannot be read, is no picture or a truncated one, is smaller than 8 pixels a side or larger than
-            100 million, or has 32 bits a channel.
+        UserError: It cannot be read, is no picture or a truncated one, is too small or has more than 100 million
+            pixels, or has 32 bits a channel.
     """
-    image = open_stored(file, content)
+    image = open_stored(file, content, smallest)
     deep = image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")  # a PGM file has 16 bits
     method = TRANSPOSITIONS.get(_orientation(image))
     image = image if method is None else image.transpose(method)
@@ -71,13 +72,13 @@ def open_rgb(file: Path, content: bytes | None = None) -> Image.Image:
     return image.convert("RGB")
 
 
-def open_stored(file: Path, content: bytes | None = None) -> Image.Image:
+def open_stored(file: Path, content: bytes | None = None, smallest: int = SMALLEST) -> Image.Image:
     """Open and decode an image as it is stored: its own mode, no orientation applied. For maps of ids.
 
     Raises:
         UserError: It cannot be read, is no image or a truncated one, or is too small or too large.
     """
-    with _open(file, content) as image:
+    with _open(file, content, smallest) as image:
         try:
             image.load()
         except Exception as error:  # noqa: BLE001 - damaged bytes lead Pillow's decoders to raise anything
@@ -117,16 +118,16 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in TRANSPOSITIONS else 1
 
 
-def _open(file: Path, content: bytes | None = None) -> Image.Image:
+def _open(file: Path, content: bytes | None = None, smallest: int = SMALLEST) -> Image.Image:
     try:
         image = Image.open(file if content is None else io.BytesIO(content))
     except Exception as error:  # noqa: BLE001 - damaged bytes lead Pillow's parsers to raise anything
         raise _no_image(file, error) from None
     width, height = image.size
-    if min(width, height) < SMALLEST or width * height > LARGEST:
+    if min(width, height) < smallest or width * height > LARGEST:
         image.close()
         raise UserError(
-            f"{file}: its size is {width}x{height} pixels; allowed: {SMALLEST}x{SMALLEST} up to "
+            f"{file}: its size is {width}x{height} pixels; allowed: {smallest}x{smallest} up to "
             f"{LARGEST // 10**6} million pixels; leave it out, or cut it into tiles"
         )
     return image

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stages import config, paths
 from stages.analysis import paper
+from stages.analysis.naming import FIRST, class_name
 from stages.analysis.results import results
 from stages.config import Settings, stage_name
 from stages.errors import run
@@ -86,7 +87,7 @@ def reproduce(root: Path, *targets: str) -> int:
 
 
 def table(settings: Settings, root: Path = paths.ROOT) -> str:
-    """Return each row's IoU (car, or the classes' mean) and what the paper prints for it, in percent.
+    """Return each row's IoU (of the first class, or the classes' mean) and what the paper prints for it, in percent.
 
     Raises:
         UserError: A result or a file of paper/ is missing or unreadable.
@@ -95,14 +96,15 @@ def table(settings: Settings, root: Path = paths.ROOT) -> str:
     seeds = len(settings.params.seeds)
     ours = f"{settings.params.dataset}, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}"
     lines = [("row", ours, "paper, Cityscapes")]
-    for name in settings.rows:
+    for name in measured:
         row = settings.rows[name]
-        label = "car" if row.task == "car" else "mean"
+        label = FIRST if row.classes == "one" else "mean"
         entry = printed.row(name, row.recipe)
         number = entry.iou.get(label) if entry else None
         lines.append((name, str(measured[name].iou(label)), "–" if number is None else f"{number:.2f}"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    title = "IoU in percent: of cars, and the mean over background, car and person in rows that start with ce"
+    named = class_name(FIRST, next(iter(measured.values())).classes)
+    title = f"IoU in percent: of {named}, and the mean over all classes in rows that start with ce"
     body = [f"{name:<{widths[0]}}  {iou:>{widths[1]}}  {paper_iou:>{widths[2]}}" for name, iou, paper_iou in lines]
     return "\n".join([title, *body])
 

@@ -41,7 +41,8 @@ def comparison(untouched: Path) -> Any:
     from stages.report.paper_tables import Comparison
 
     settings = config.load(untouched)
-    return Comparison(paper.load(untouched), settings.rows, "synthetic", results.results(settings, untouched))
+    found, skipped = results.results(settings, untouched), results.left_out_rows(untouched)
+    return Comparison(paper.load(untouched), settings.rows, "synthetic", found, skipped)
 
 
 @pytest.fixture

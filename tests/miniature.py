@@ -16,6 +16,7 @@ from stages import arrays, config, paths
 from stages.analysis import paper, runtime
 from stages.config import Row, Settings
 from stages.model.hyperparameters import UNCERTAIN
+from tests.two_classes import CLASSES, TASKS, content
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COPIED = ("configs", "notebooks", "paper", "studies")
@@ -42,7 +43,9 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
     (root / "params.yaml").write_text(text)
     settings = config.load(root)
     pack(paths.packed("synthetic", root), size)
-    for name in settings.rows:
+    skipped = {name: "needs three or more classes" for name, row in settings.rows.items() if row.classes == "all"}
+    write_json(paths.results(root) / "left_out.json", skipped)
+    for name in trained(settings):
         write_result(root, settings, name, seeds)
     for dataset in ("camvid", "synthetic"):
         for variant, car, row in (
@@ -73,6 +76,11 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
     return root
 
 
+def trained(settings: Settings) -> list[str]:
+    """The rows that two classes are enough for."""
+    return [name for name, row in settings.rows.items() if row.classes in CLASSES.tasks]
+
+
 def measured_cost() -> dict[str, Any]:
     """What `benchmarks.pipeline` would write of two sizes, the larger one first."""
     runs = [
@@ -88,13 +96,13 @@ def measured_cost() -> dict[str, Any]:
 
 def pack(out: Path, size: tuple[int, int]) -> None:
     """Packed arrays of painted pictures: each has one car (an ellipse) and one person (a narrow ellipse) in its box."""
-    arrays.create(out, COUNTS, size)
+    arrays.create(out, COUNTS, size, CLASSES.tasks)
     for split, count in COUNTS.items():
         for index in range(count):
             arrays.write(out, split, index, scene(size, index))
     arrays.seal(out)
     ids = {split: [f"{split}-{i}" for i in range(count)] for split, count in COUNTS.items()}
-    arrays.write_json(out / "split.json", {**ids, "pp_order": list(range(COUNTS["train"]))})
+    arrays.write_json(out / "split.json", content(ids, list(range(COUNTS["train"]))))
     of_class = {
         "instances": 12, "groups": 0, "boxes": 11, "dropped": 1, "mask_share": 6.5, "fill_rate": 0.785, "iou": 78.5,
     }  # fmt: skip
@@ -116,16 +124,14 @@ def scene(size: tuple[int, int], index: int) -> dict[str, np.ndarray]:
         (2, 0.8 * width, 0.6 * height, 0.035 * width, 0.27 * height, [40, 90, 60]),
     ]
     mask = np.zeros((height, width), np.uint8)
-    maps = {
-        f"{kind}-{task}": np.zeros((height, width), int) for kind in ("targets", "indices") for task in arrays.TASKS
-    }
+    maps = {f"{kind}-{task}": np.zeros((height, width), int) for kind in ("targets", "indices") for task in TASKS}
     for label, cx, cy, rx, ry, colour in shapes:
         inside = ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 <= 1
         image[inside] = colour
         mask[inside] = label
         rows, columns = np.nonzero(inside)
         box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
-        for task in ("car", "car-person")[label - 1 :]:
+        for task in list(TASKS)[label - 1 :]:
             maps[f"targets-{task}"][box] = label
             maps[f"indices-{task}"][box] = label
     mask[0] = arrays.VOID
@@ -140,10 +146,10 @@ def iou(name: str, settings: Settings, printed: paper.Paper) -> dict[str, float]
     """The miniature's IoU (percent) of a row: 15 below the paper's; literal bootstrapping has collapsed."""
     row = settings.rows[name]
     if row.recipe == "paper":
-        return {label: COLLAPSED_IOU if label == "car" else 20.0 for label in row.classes}
+        return {label: COLLAPSED_IOU if label == "car" else 20.0 for label in CLASSES.names(row.classes)}
     numbers = printed.row(name, row.recipe)
     known = {label: value - OFFSET for label, value in (numbers.iou if numbers else {}).items()}
-    return {label: known.get(label, UNPRINTED_IOU[label]) for label in row.classes}
+    return {label: known.get(label, UNPRINTED_IOU[label]) for label in CLASSES.names(row.classes)}
 
 
 def write_result(root: Path, settings: Settings, name: str, seeds: tuple[int, ...]) -> None:
@@ -181,7 +187,8 @@ def write_result(root: Path, settings: Settings, name: str, seeds: tuple[int, ..
                 "versions": {"python": "3.11.0", "torch": "2.13.0"},
             }
         )
-    result = {"row": name, "dataset": "synthetic", "task": row.task, "recipe": row.recipe, "classes": list(row.classes)}
+    result = {"row": name, "dataset": "synthetic", "task": row.classes, "recipe": row.recipe}
+    result["classes"] = list(CLASSES.names(row.classes))
     write_json(paths.result(name, root), {**result, "runs": runs})
 
 
@@ -192,7 +199,10 @@ def label_metrics(row: Row, settings: Settings) -> dict[str, Any]:
         return found
     bad, stable = row.recipe == "paper", row.recipe == "stable"
     found["settings"] = {"tau": 2.5} if row.bootstraps else {}
-    found["resolutions"] = {"name": row.recipe or "paper", "warmup_share": 0.3 if stable else 0.0}
+    found["resolutions"] = {
+        "name": row.recipe or "paper",
+        "warmup_share": row.overrides.warmup_share or (0.3 if stable else 0.0),
+    }
     found["resolutions"] |= {"initial_variance": 1.0, "initial_variance_per_tau": 0.6 if stable else 0.0}
     found["trace"] = {"steps": list(STEPS), "box": {"precision": 70.0, "recall": 100.0, "iou": 70.0}}
     found["trace"]["output"] = {key: [10.0, 50.0, 4.0 if bad else 75.0] for key in ("precision", "recall", "iou")}
@@ -211,7 +221,7 @@ def write_reference(root: Path) -> None:
     folder = root / "reference" / "runs" / "synthetic"
     folder.mkdir(parents=True)
     settings = config.load(root)
-    for row in settings.rows:
+    for row in trained(settings):
         result = json.loads(paths.result(row, root).read_text())
         for seed in (0, 1):
             of = {"row": row, "variant": row, "seed": seed, "recipe": settings.rows[row].recipe}
@@ -222,7 +232,7 @@ def write_reference(root: Path) -> None:
 
 def write_validation_run(root: Path, name: str) -> None:
     """evaluate/ of a run whose output is its boxes, with a variance that is high inside of them."""
-    task = config.load(root).rows[name].task
+    task = config.load(root).rows[name].classes
     targets = arrays.open_packed(paths.packed("synthetic", root)).val.targets(task)[:K]
     variance = (0.2 + 1.5 * targets[:, None]).astype(np.float16)
     folder = write_metrics(root, name)
@@ -234,8 +244,8 @@ def write_training_run(root: Path, name: str, collapsed: bool) -> None:
     settings = config.load(root)
     row = settings.rows[name]
     split = arrays.open_packed(paths.packed("synthetic", root)).train
-    target, mask = np.array(split.targets(row.task)[:K]), np.array(split.masks[:K])
-    mask[mask > len(row.classes)] = 0
+    target, mask = np.array(split.targets(row.classes)[:K]), np.array(split.masks("few")[:K])
+    mask[mask > len(CLASSES.names(row.classes))] = 0
     truth = np.where(mask == target, target, 0)
     last = np.zeros_like(target) if collapsed else truth
     output = np.stack([target, np.where(np.arange(K)[:, None, None] % 2, last, target), last])
@@ -243,7 +253,7 @@ def write_training_run(root: Path, name: str, collapsed: bool) -> None:
     folder = paths.train(name, 0, root)
     folder.mkdir(parents=True)
     np.savez(folder / "snapshots.npz", steps=STEPS, indices=np.arange(K), label_flip=flip, output=output)
-    run = {"row": name, "seed": 0, "dataset": "synthetic", "task": row.task, "recipe": row.recipe}
+    run = {"row": name, "seed": 0, "dataset": "synthetic", "task": row.classes, "recipe": row.recipe}
     write_json(folder / "run.json", run)
     write_metrics(root, name)
 

@@ -1,16 +1,18 @@
 """Packed arrays: opening, what is refused, pools of rows."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages.arrays import TASKS, checksum, create, open_packed, pools, seal, specs, write, write_json
+from stages.arrays import checksum, create, open_packed, pools, seal, specs, write, write_json
 from stages.config import PAPER_IMAGES, Row, load
 from stages.errors import UserError
 from stages.paths import ROOT
+from tests.two_classes import CLASSES, TASKS, content
 
 ROWS = load(ROOT).rows
 SIZE = (8, 4)
@@ -19,16 +21,16 @@ SIZE = (8, 4)
 def make(path: Path, train: int = 5, val: int = 3, order: list[int] | None = None) -> Path:
     """A packed folder in which every value follows from the image's place."""
     counts = {"train": train, "val": val}
-    create(path, counts, SIZE)
+    create(path, counts, SIZE, CLASSES.tasks)
     for split, count in counts.items():
         for index in range(count):
             entry = {
                 name.removesuffix(".npy"): np.full(shape[1:], index + place, dtype)
-                for place, (name, (shape, dtype)) in enumerate(specs(count, SIZE).items())
+                for place, (name, (shape, dtype)) in enumerate(specs(count, SIZE, CLASSES.tasks).items())
             }
             write(path, split, index, entry)
     ids = {split: [f"{split}{index}" for index in range(count)] for split, count in counts.items()}
-    write_json(path / "split.json", {**ids, "pp_order": order or list(range(train))[::-1]})
+    write_json(path / "split.json", content(ids, order or list(range(train))[::-1]))
     seal(path)
     return path
 
@@ -44,10 +46,10 @@ def test_what_was_written_is_read_back_as_read_only_maps(folder):
     assert packed.train.ids == ("train0", "train1", "train2", "train3", "train4")
     assert (len(packed.train), len(packed.val)) == (5, 3)
     assert packed.train.images.shape == (5, 4, 8, 3)
-    assert packed.val.masks.shape == (3, 4, 8)
-    assert packed.train.masks[3].max() == 3 + 1
+    assert packed.val.masks("few").shape == (3, 4, 8)
+    assert packed.train.masks("few")[3].max() == 3 + 1
     for split in (packed.train, packed.val):
-        arrays = [split.images, split.masks, *(split.targets(task) for task in TASKS)]
+        arrays = [split.images, split.masks("few"), *(split.targets(task) for task in TASKS)]
         assert all(array.dtype == np.uint8 for array in arrays)
         arrays += [split.indices(task) for task in TASKS]
         assert all(split.indices(task).dtype == np.uint16 for task in TASKS)
@@ -61,7 +63,7 @@ def test_what_was_written_is_read_back_as_read_only_maps(folder):
 
 def test_the_fingerprint_follows_every_array_and_the_order(tmp_path):
     same, again, other = (make(tmp_path / name) for name in ("same", "again", "other"))
-    write(other, "val", 2, {"indices-car": np.zeros((4, 8), np.uint16)})
+    write(other, "val", 2, {"indices-one": np.zeros((4, 8), np.uint16)})
     seal(other)
     order = make(tmp_path / "order", order=[0, 1, 2, 3, 4])
     prints = [open_packed(path).fingerprint for path in (same, again, other, order)]
@@ -95,7 +97,7 @@ def lengthen(folder):
 
 
 def remove(folder):
-    (folder / "val" / "targets-car-person.npy").unlink()
+    (folder / "val" / "targets-few.npy").unlink()
 
 
 def reshape(folder):
@@ -103,7 +105,7 @@ def reshape(folder):
 
 
 def retype(folder):
-    np.save(folder / "train" / "indices-car.npy", np.zeros((5, 4, 8), np.uint8))
+    np.save(folder / "train" / "indices-one.npy", np.zeros((5, 4, 8), np.uint8))
 
 
 def pickle(folder):
@@ -116,7 +118,7 @@ def lose_record(folder):
 
 def lose_entry(folder):
     record = json.loads((folder / "arrays.json").read_text())
-    del record["train/targets-car.npy"]
+    del record["train/targets-one.npy"]
     write_json(folder / "arrays.json", record)
 
 
@@ -151,17 +153,17 @@ def break_split(folder):
         (cut_header, r"train/images.npy: truncated or not a .npy file \(20 bytes\)"),
         (empty, r"train/images.npy: truncated or not a .npy file \(0 bytes\)"),
         (lengthen, r"train/images.npy: 1 bytes more than its array has"),
-        (remove, r"val/targets-car-person.npy: no such file"),
+        (remove, r"val/targets-few.npy: no such file"),
         (reshape, r"train/masks.npy: holds uint8 \[5, 8, 4\], arrays.json says uint8 \[5, 4, 8\]"),
-        (retype, r"train/indices-car.npy: holds uint8 .*, arrays.json says uint16"),
+        (retype, r"train/indices-one.npy: holds uint8 .*, arrays.json says uint16"),
         (pickle, r"train/masks.npy: truncated or not a .npy file"),
         (lose_record, r"arrays.json: no such file"),
-        (lose_entry, r"arrays.json: train/targets-car.npy should be uint8 \[5, 4, 8\] .*, is absent"),
+        (lose_entry, r"arrays.json: train/targets-one.npy should be uint8 \[5, 4, 8\] .*, is absent"),
         (break_record, r"arrays.json: not a record of packed arrays"),
         (break_json, r"arrays.json: not valid JSON"),
         (lose_id, r"arrays.json: val/images.npy should be uint8 \[2, 4, 8, 3\] for the images of split.json"),
         (repeat_order, r"split.json: pp_order is not a permutation of the 5 train images"),
-        (break_split, r"split.json: not a split with train, val and pp_order"),
+        (break_split, r"split.json: not a split with train, val, pp_order, masked"),
     ],
 )
 def test_a_broken_folder_is_refused_in_one_line_that_names_the_file(folder, damage, message):
@@ -177,9 +179,9 @@ def sizes(tmp_path_factory):
     opened = {}
     for images in (367, 40, PAPER_IMAGES):
         path = tmp_path_factory.mktemp(str(images))
-        create(path, {"train": images, "val": 1}, SIZE)
+        create(path, {"train": images, "val": 1}, SIZE, CLASSES.tasks)
         order = np.random.default_rng(images).permutation(images).tolist()
-        write_json(path / "split.json", {"train": [*map(str, range(images))], "val": ["x"], "pp_order": order})
+        write_json(path / "split.json", content({"train": [*map(str, range(images))], "val": ["x"]}, order))
         seal(path)
         opened[images] = open_packed(path)
     return opened
@@ -217,12 +219,12 @@ def test_pixel_perfect_sets_are_nested_and_the_same_for_every_row_of_a_count(siz
 
 
 def test_a_row_that_leaves_images_out_takes_its_share_of_boxes(sizes):
-    pp, box = pools(sizes[367], Row(task="car", loss="bce", pp=500, box=500))
+    pp, box = pools(sizes[367], Row(classes="one", loss="bce", pp=500, box=500))
     assert (len(pp), len(box)) == (66, 66)
 
 
 def test_tiny_datasets_give_each_pool_an_image_or_say_that_they_cannot(tmp_path):
-    mixed = Row(task="car", loss="bce", pp=100, box=2680)
+    mixed = Row(classes="one", loss="bce", pp=100, box=2680)
     pp, box = pools(open_packed(make(tmp_path / "two", train=2)), mixed)
     assert (len(pp), len(box)) == (1, 1)
     with pytest.raises(UserError, match="1 training images are too few to give box images"):
@@ -246,3 +248,18 @@ def test_a_json_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     with pytest.raises(TypeError):
         write_json(file, {"a": object()})
     assert json.loads(file.read_text()) == {"a": 1}
+
+
+def test_where_some_images_have_no_mask_500_stands_for_all_that_there_are(sizes, tmp_path):
+    """10 of 40 training images have masks, the first of pp_order."""
+    whole = sizes[40]
+    some = replace(whole, contents=replace(whole.contents, masked=10))
+    first, rest = sorted(whole.pp_order[:10]), sorted(whole.pp_order[10:])
+    for name, masks, boxes in (
+        ("bce-500", first, []),
+        ("bce-500-2280", first, rest),
+        ("bootstrap-100-2680", sorted(whole.pp_order[:2]), sorted(whole.pp_order[2:])),
+        ("bce-0-2780", [], list(range(40))),
+    ):
+        pp, box = pools(some, ROWS[name])
+        assert (pp.tolist(), box.tolist()) == (masks, boxes)

@@ -44,9 +44,10 @@ def refusal(root: Path) -> str:
 
 def test_the_projects_own_files_are_allowed() -> None:
     settings = load(ROOT)
-    assert len(settings.rows) == 23
-    assert settings.rows["bce-2780"].classes == ("background", "car")
-    assert settings.rows["ce-500"].classes == ("background", "car", "person")
+    assert len(settings.rows) == 29
+    assert settings.rows["bce-2780"].classes == "one"
+    assert settings.rows["ce-500"].classes == "few"
+    assert list(settings.profile.boxes.classes) == ["car", "person"]
     assert settings.rows["bootstrap-100-2680-stable"].recipe == "stable"
 
 
@@ -110,7 +111,12 @@ def test_settings_cannot_be_changed() -> None:
         ("device", "gpu", '"gpu"', "auto, cpu, cuda"),
         ("processes", "0", "0", "a whole number from 1 up"),
         ("processes", "9", "9", "at most batch_size, 8"),
-        ("dataset", "camvd", '"camvd"', "synthetic, camvid, cityscapes (nearest: camvid)"),
+        (
+            "dataset",
+            "camvd",
+            '"camvd"',
+            "synthetic, synthetic-classes, camvid, nuclei, mine, cityscapes (nearest: camvid)",
+        ),
     ],
 )
 def test_a_wrong_param_is_named_with_its_value_and_what_is_allowed(
@@ -194,37 +200,37 @@ BCE = r"^    bce-500: \{.*\}"
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("{task: car, loss: bse, pp: 500, box: 0}", 'rows.one_pool.bce-500.loss is "bse"; allowed: bce, regression'),
+        ("{classes: one, loss: bse, pp: 500, box: 0}", 'rows.one_pool.bce-500.loss is "bse"; allowed: bce, regression'),
         (
-            "{task: car, loss: bce, pp: 500, boxes: 0}",
+            "{classes: one, loss: bce, pp: 500, boxes: 0}",
             "rows.one_pool.bce-500.box is missing; allowed: a whole number from 0",
         ),
         (
-            "{task: car, loss: bce, pp: 500, box: 0, pixel: all}",
+            "{classes: one, loss: bce, pp: 500, box: 0, pixel: all}",
             "unknown key rows.one_pool.bce-500.pixel; nearest known: pixels",
         ),
         (
-            "{task: car, loss: bce, pp: 2781, box: 0}",
+            "{classes: one, loss: bce, pp: 2781, box: 0}",
             "rows.one_pool.bce-500.pp is 2781; allowed: a whole number from 0 to 2780",
         ),
-        ("{task: car, loss: bce, pp: 500, box: 2780}", "rows.one_pool.bce-500: pp + box must be from 1 to 2780"),
-        ("{task: car, loss: bce, pp: 0, box: 0}", "rows.one_pool.bce-500: pp + box must be from 1 to 2780"),
-        ("{task: car, loss: ce, pp: 500, box: 0}", "rows.one_pool.bce-500: loss ce is for task car-person"),
-        ("{task: car-person, loss: bce, pp: 500, box: 0}", "rows.one_pool.bce-500: loss bce is for task car"),
+        ("{classes: one, loss: bce, pp: 500, box: 2780}", "rows.one_pool.bce-500: pp + box must be from 1 to 2780"),
+        ("{classes: one, loss: bce, pp: 0, box: 0}", "rows.one_pool.bce-500: pp + box must be from 1 to 2780"),
+        ("{classes: one, loss: ce, pp: 500, box: 0}", "rows.one_pool.bce-500: loss ce is for classes few or all"),
+        ("{classes: few, loss: bce, pp: 500, box: 0}", "rows.one_pool.bce-500: loss bce is for classes one"),
         (
-            "{task: car, loss: regression, pp: 500, box: 0}",
+            "{classes: one, loss: regression, pp: 500, box: 0}",
             "rows.one_pool.bce-500: pixels (all, box) must be given for loss reg",
         ),
         (
-            "{task: car, loss: bce, pp: 500, box: 0, pixels: all}",
+            "{classes: one, loss: bce, pp: 500, box: 0, pixels: all}",
             "rows.one_pool.bce-500: pixels (all, box) must be given for",
         ),
         (
-            "{task: car, loss: bootstrap, pp: 500, box: 2280}",
+            "{classes: one, loss: bootstrap, pp: 500, box: 2280}",
             "rows.one_pool.bce-500: recipe (paper, stable) must be given",
         ),
         (
-            "{task: car, loss: bootstrap, pp: 500, box: 0, recipe: paper}",
+            "{classes: one, loss: bootstrap, pp: 500, box: 0, recipe: paper}",
             "rows.one_pool.bce-500: a bootstrapping row needs",
         ),
         ("[500, 0]", "rows.one_pool.bce-500 is [500, 0]; allowed: a map from keys to values"),
@@ -242,7 +248,7 @@ def test_a_row_name_that_dvc_or_a_file_system_could_not_carry_is_refused(root: P
 
 
 def test_a_new_row_is_one_line_in_the_group_that_fits(root: Path) -> None:
-    put(root, "configs/rows.yaml", BCE, r"\g<0>\n    bce-250-2530: {task: car, loss: bce, pp: 250, box: 2530}")
+    put(root, "configs/rows.yaml", BCE, r"\g<0>\n    bce-250-2530: {classes: one, loss: bce, pp: 250, box: 2530}")
     message = (
         "configs/rows.yaml: rows.one_pool.bce-250-2530 is in the wrong group; its loss, pp and box put it in rows.mixed"
     )
@@ -252,13 +258,13 @@ def test_a_new_row_is_one_line_in_the_group_that_fits(root: Path) -> None:
         root,
         "configs/rows.yaml",
         r"^  mixed:.*",
-        r"\g<0>\n    bce-250-2530: {task: car, loss: bce, pp: 250, box: 2530}",
+        r"\g<0>\n    bce-250-2530: {classes: one, loss: bce, pp: 250, box: 2530}",
     )
     assert load(root).rows["bce-250-2530"].pp == 250
 
 
 def test_a_row_stands_in_one_group_of_those_that_there_are(root: Path) -> None:
-    put(root, "configs/rows.yaml", r"^  mixed:.*", r"\g<0>\n    bce-500: {task: car, loss: bce, pp: 250, box: 2530}")
+    put(root, "configs/rows.yaml", r"^  mixed:.*", r"\g<0>\n    bce-500: {classes: one, loss: bce, pp: 250, box: 2530}")
     assert refusal(root).startswith(
         "configs/rows.yaml: rows.mixed.bce-500 stands in another group as well; allowed: a name"
     )
@@ -361,17 +367,17 @@ def test_an_override_reaches_its_row_alone(root: Path) -> None:
             "profiles.synthetic.scenes.images.train is 0; allowed: a ",
         ),
         (r"\{train: \d+, val: \d+\}", "{train: 9, vall: 1}", "profiles.synthetic.scenes.images.val is missing"),
-        (r"car: \[26\]", "car: []", "profiles.synthetic.boxes.labels.car is []; allowed: a list of label ids"),
+        (r"car: \[26\]", "car: []", "profiles.synthetic.boxes.classes is "),
         (
             r"car: \[26\]",
             "car: [24]",
-            "profiles.synthetic.boxes.labels: a label id may stand in one of car, person, void",
+            "profiles.synthetic.boxes: a label id may stand in one class, once",
         ),
         (
             r"^      val_share: 0.2\n",
             "",
-            "profiles.cityscapes.boxes: val_share must be given with `split: random` or `holdout`, "
-            "and not with `official`",
+            "profiles.mine.boxes: val_share must be given with `split: random`, `holdout` or `auto`, not with "
+            "`official`",
         ),
         (
             r"^      schedule: polynomial",

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from stages.analysis.paper import Collapse, load_claims
-from stages.analysis.results import collapsed, committed_run
+from stages.analysis.results import collapsed, committed_run, first_iou
 from stages.analysis.statistics import Measured
 from stages.errors import UserError
 from stages.paths import ROOT
@@ -64,9 +64,9 @@ def _variants(runs: Mapping[str, Sequence[Mapping[str, Any]]], limits: Collapse)
     """Give the variants that have trainings, with their names."""
     by_steps: dict[int, list[float]] = {}
     for run in (run for name, trained in runs.items() if name.startswith(FULL) for run in trained):
-        by_steps.setdefault(run["settings"]["steps"], []).append(run["iou"]["car"])
+        by_steps.setdefault(run["settings"]["steps"], []).append(first_iou(run))
     full = {steps: fmean(ious) for steps, ious in by_steps.items()}
-    default = fmean(run["iou"]["car"] for run in runs[FULL])
+    default = fmean(first_iou(run) for run in runs[FULL])
     for place, (name, trained) in enumerate(runs.items()):
         if not trained:
             continue
@@ -76,6 +76,6 @@ def _variants(runs: Mapping[str, Sequence[Mapping[str, Any]]], limits: Collapse)
             Measured(tuple(trace[key][-1] for trace in traces)) if all(key in trace for trace in traces) else None
             for key in ("flipped_right", "flipped_wrong", "auroc")
         )
-        iou = Measured(tuple(run["iou"]["car"] for run in trained))
+        iou = Measured(tuple(first_iou(run) for run in trained))
         dead = sum(collapsed(run, equal or default, limits) for run in trained)
         yield name, Variant(name, place, iou, equal, false_flip_rate, recall, auroc, dead)

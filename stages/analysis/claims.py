@@ -7,14 +7,14 @@ about something that configs/rows.yaml does not train (another threshold, other 
 reference runs alone, so that what is compared was trained in one setting.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.analysis.naming import RECIPE_NAMES
 from stages.analysis.paper import Check, Claims, Paper, Statement
-from stages.analysis.results import Result, Results, collapsed, full_supervision, icnr, recipes_of
+from stages.analysis.results import Result, Results, collapsed, full_supervision, icnr, iou_of, recipes_of
 from stages.analysis.statistics import Estimate, estimate, estimate_sd, range_by_chance, seeds_needed
 from stages.config import Row
 
@@ -74,17 +74,13 @@ class JudgedClaim:
 # ---- measures: a number from one run of each row, or None ------------------------------------------------------------
 
 
-def _iou(run: Mapping, label: str) -> float | None:
-    return run.get("mean_iou") if label == "mean" else run.get("iou", {}).get(label)
-
-
 def _difference(runs: Runs, label: str) -> float | None:
-    first, second = (_iou(run, label) for run in runs)
+    first, second = (iou_of(run, label) for run in runs)
     return None if first is None or second is None else first - second
 
 
 def _share(runs: Runs, label: str) -> float | None:
-    first, second = (_iou(run, label) for run in runs)
+    first, second = (iou_of(run, label) for run in runs)
     return 100 * first / second if first is not None and second else None
 
 
@@ -180,7 +176,9 @@ def judge(check: Check, found: Sequence[Result], asked: Claims, confidence: floa
     return Verdict(recipe, UNDECIDED, rows, got, f"{how_many}, if mean and spread stay.")
 
 
-def judge_claims(paper: Paper, rows: Mapping[str, Row], found: Results, reference: Results) -> list[JudgedClaim]:
+def judge_claims(
+    paper: Paper, rows: Mapping[str, Row], found: Results, reference: Results, left_out: Container[str] = ()
+) -> list[JudgedClaim]:
     """Judge each claim of the paper, with a verdict for each recipe that was trained.
 
     Args:
@@ -188,9 +186,12 @@ def judge_claims(paper: Paper, rows: Mapping[str, Row], found: Results, referenc
         rows: All of configs/rows.yaml.
         found: The results of these rows.
         reference: The reference runs on the same dataset.
+        left_out: The rows that the dataset does not train; nothing is asked of them.
     """
     judged = []
     for claim in paper.asked.claims:
+        if any(row in left_out for row in claim.check.rows):
+            continue
         committed = any(row not in rows for row in claim.check.rows)
         source = reference if committed else found
         by_recipe = {row: recipes_of(row, source) for row in claim.check.rows}
@@ -220,7 +221,7 @@ def _verdicts(
     Args:
         claim: The claim.
         by_recipe: The results of each of its rows by recipe.
-        full: Car IoU of full supervision, in percent.
+        full: IoU of the first class of full supervision, in percent.
         asked: The thresholds.
     """
     recipes: list[str | None] = [*dict.fromkeys(recipe for ours in by_recipe.values() for recipe in ours if recipe)]
@@ -284,7 +285,7 @@ def _interval_note(statement: Statement, verdict: Verdict, asked: Claims) -> str
 
 def _seed_spread(criterion: Statement, result: Result, asked: Claims) -> Verdict:
     """Judge how far a row's IoU varies over seeds: what every comparison has to be told from."""
-    values = result.by_seed("iou", criterion.check.label)
+    values = result.iou_by_seed(criterion.check.label)
     if len(values) < 2:
         return Verdict(None, UNDECIDED, [result.row], None, "A second seed.")
     got = estimate_sd(values, asked.confidence)
@@ -311,7 +312,7 @@ def _threshold_range(criterion: Statement, reference: Results, asked: Claims) ->
     by_tau: dict[float, dict[int, float]] = {}
     for run in stable_runs(reference):
         if run["row"] == check.rows[0]:
-            by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = run["iou"][check.label]
+            by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = iou_of(run, check.label) or 0.0
     shared = sorted(set.intersection(*map(set, by_tau.values()))) if by_tau else []
     if len(shared) < 2 or min(by_tau) > 1 or max(by_tau) < 10:
         return Verdict("stable", UNDECIDED, check.rows, None, "Two seeds of thresholds from 1 to 10.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from stages.analysis.naming import FIRST
 from stages.analysis.paper import Paper
 from stages.analysis.results import Results
 from stages.analysis.statistics import Estimate, estimate
@@ -25,7 +26,7 @@ class GapShare:
 
 
 def gap_share(row: str, paper: Paper, found: Results) -> GapShare | None:
-    """Return the share of the gap that a row of cars closes; None where a row that it needs is missing.
+    """Return the share of the gap that a row of the first class closes; None where a row that it needs is missing.
 
     The gap counts only where its interval (one seed: its value) lies above `gap.least` of paper/claims.yaml.
     """
@@ -33,7 +34,7 @@ def gap_share(row: str, paper: Paper, found: Results) -> GapShare | None:
     names = (row, asked.gap.row, asked.gap.full)
     if any(name not in found for name in names):
         return None
-    ours, mixed, full = (found[name].by_seed("iou", "car") for name in names)
+    ours, mixed, full = (found[name].iou_by_seed(FIRST) for name in names)
     shared = [seed for seed in full if seed in mixed and seed in ours]
     if not shared:
         return None
@@ -47,7 +48,7 @@ def printed_gap_share(row: str, paper: Paper) -> float | None:
     """Return the share, in percent, that the paper's own numbers give for a row; None where it prints none."""
     gap = paper.asked.gap
     printed = [paper.row(name, "stable") for name in (row, gap.row, gap.full)]
-    ious = [one.iou["car"] for one in printed if one and "car" in one.iou]
+    ious = [one.iou[FIRST] for one in printed if one and FIRST in one.iou]
     if len(ious) < 3:
         return None
     ours, mixed, full = ious

@@ -20,7 +20,7 @@ class ReferenceResults:
     Attributes:
         dataset: Its name.
         entries: The trainings by entry of studies/reference.yaml.
-        results: Those of the rows of configs/rows.yaml alone, in its order.
+        results: Those of the rows of configs/rows.yaml alone, in its order, that were trained.
         claims: Each claim's verdicts, in the order of paper/claims.yaml.
         criteria: Each acceptance criterion's verdict.
     """
@@ -44,7 +44,7 @@ class ReferenceResults:
 
 
 def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[str, ReferenceResults], list[str]]:
-    """Return every dataset whose rows are all trained, and a line about each that is not.
+    """Return every dataset whose rows are all trained, those of all classes aside, and a line about each that is not.
 
     Args:
         paper: The claims and criteria.
@@ -57,11 +57,11 @@ def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[st
     complete, lacking = {}, []
     for dataset in sorted(folder.name for folder in (root / "reference" / REFERENCE).glob("*/")):
         entries = reference_runs(dataset, root)
-        if missing := [row for row in rows if row not in entries]:
+        if missing := [row for row in rows if row not in entries and rows[row].classes != "all"]:
             left = f"reference/{REFERENCE}/{dataset} lacks {', '.join(missing)}"
             lacking.append(f"{left}: `python -m stages.studies reference {dataset}`")
             continue
-        found = {row: entries[row] for row in rows}
+        found = {row: entries[row] for row in rows if row in entries}
         judged = claims.judge_claims(paper, rows, found, entries)
         complete[dataset] = ReferenceResults(dataset, entries, found, judged, claims.judge_criteria(paper, entries))
     return complete, lacking

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict, ValidationError
 
-from stages import paths
+from stages import left_out, paths
+from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name
 from stages.analysis.paper import Collapse
 from stages.analysis.statistics import Measured
 from stages.config import Settings
@@ -84,9 +85,21 @@ class Result:
         """Seeds of the runs, in their order."""
         return tuple(run["seed"] for run in self.runs)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by value."""
+        return tuple(self.runs[0].get("classes", PAPER_CLASSES))
+
     def iou(self, label: str) -> Measured | None:
-        """Return the IoU of a class, or of their `mean`, in percent; None if a run lacks it or it has no pixels."""
-        return self.value("mean_iou") if label == "mean" else self.value("iou", label)
+        """Return the IoU of a class, or of their `mean`, in percent; None if a run lacks it or it has no pixels.
+
+        One of the paper's classes stands for the dataset's at its place, see `naming.PAPER_CLASSES`.
+        """
+        return self.value("mean_iou") if label == "mean" else self.value("iou", class_name(label, self.classes))
+
+    def iou_by_seed(self, label: str) -> dict[int, float]:
+        """Return what `iou` is the mean of, by seed; without the runs that have none."""
+        return self.by_seed("mean_iou") if label == "mean" else self.by_seed("iou", class_name(label, self.classes))
 
     def value(self, *keys: str) -> Measured | None:
         """Return a number that lies at `keys` inside each run; None where a run has none."""
@@ -109,16 +122,28 @@ Results = Mapping[str, Result]
 """By the name of a row, or of an entry of studies/reference.yaml."""
 
 
+def iou_of(run: Mapping[str, Any], label: str) -> float | None:
+    """Return one run's IoU in percent, of a class as in `Result.iou` or of their `mean`; None where it has none."""
+    if label == "mean":
+        return run.get("mean_iou")
+    return run.get("iou", {}).get(class_name(label, run.get("classes", PAPER_CLASSES)))
+
+
+def first_iou(run: Mapping[str, Any]) -> float:
+    """Return one run's IoU of the first class, in percent; 0 where it has none, as after a collapse without pixels."""
+    return iou_of(run, FIRST) or 0.0
+
+
 def collapsed(run: Mapping[str, Any], full: float, limits: Collapse) -> bool:
     """Return whether a training collapsed.
 
     Args:
-        run: A run of a row of cars.
-        full: Car IoU of full supervision, in percent.
+        run: A run of any row.
+        full: IoU of the first class of full supervision, in percent.
         limits: See paper/claims.yaml.
     """
     flipped = (run.get("trace") or {}).get("flipped_right")
-    low = run["iou"]["car"] < limits.iou_share / 100 * full
+    low = first_iou(run) < limits.iou_share / 100 * full
     return low or bool(flipped and flipped[-1] > limits.false_flip_rate)
 
 
@@ -128,8 +153,8 @@ def icnr(run: Mapping[str, Any]) -> bool:
 
 
 def full_supervision(found: Results) -> float | None:
-    """Return the car IoU of full supervision in percent, its mean over seeds; None where it was not trained."""
-    iou = found[FULL].iou("car") if FULL in found else None
+    """Return full supervision's IoU of the first class in percent, a mean over seeds; None without such a training."""
+    iou = found[FULL].iou(FIRST) if FULL in found else None
     return iou.mean if iou else None
 
 
@@ -139,9 +164,23 @@ def recipes_of(name: str, found: Results) -> dict[str | None, Result]:
     return {recipe: result for recipe, row, result in by_recipe if row in (name, f"{name}-{recipe}")}
 
 
+def left_out_rows(root: Path = ROOT) -> dict[str, str]:
+    """Return the reason for each row that was left out of this run, by its name.
+
+    Raises:
+        UserError: The file is missing or is not JSON.
+    """
+    return read_json(paths.results(root) / left_out.FILE, "gather", root)
+
+
 def results(settings: Settings, root: Path = ROOT) -> dict[str, Result]:
-    """Return the results of every row, in the order of configs/rows.yaml; raises as `result` does."""
-    return {row: result(row, settings.params.dataset, root) for row in settings.rows}
+    """Return the results of every row that was not left out, in the order of configs/rows.yaml.
+
+    Raises:
+        UserError: As `result` and `left_out_rows`.
+    """
+    skipped = left_out_rows(root)
+    return {row: result(row, settings.params.dataset, root) for row in settings.rows if row not in skipped}
 
 
 def result(row: str, dataset: str, root: Path = ROOT) -> Result:

@@ -4,15 +4,18 @@ One rule places everything: a training pixel stands for the point at its centre.
 masks settle ties by it, so that boxes and masks shrink alike and neither grows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image
 
 from stages.boxes.instances import Instance
+from stages.errors import UserError
 
 SHARE_STEPS = 2**16
 """Shares of a training pixel are compared in steps of this fraction: sums that differ in the last bit are ties."""
+MOST_BOXES = 2**15 - 1
+"""Boxes of an image that an int16 can number, as which batches hold the index maps; 0 is none."""
 
 
 def shrink_image(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
@@ -45,16 +48,48 @@ def draw_boxes(
 
     The target is 0 outside boxes, else the class of the box on top; the index map 0, else 1 + that box's place in
     `instances`. On top lies the box with the smaller area at full resolution (`overlap` "larger": the larger one);
-    of equal ones the later.
+    of equal ones the later. Boxes of things whose mask is known are left out.
+
+    Raises:
+        UserError: There are more boxes than an index map can number.
     """
+    if len(instances) > MOST_BOXES:
+        raise UserError(
+            f"{len(instances)} boxes in one image; allowed: {MOST_BOXES}; a larger min_area leaves out some"
+        )
     width, height = size
     target, index = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint16)
     sign = -1 if overlap == "smaller" else 1
     for place in sorted(range(len(instances)), key=lambda i: sign * instances[i].bbox[2] * instances[i].bbox[3]):
-        x, y, w, h = instances[place].bbox
-        columns, rows = span(x, x + w, full[0], width), span(y, y + h, full[1], height)
-        target[rows, columns], index[rows, columns] = instances[place].label, place + 1
+        if not instances[place].masked:
+            where = pixels(instances[place].bbox, full, size)
+            target[where], index[where] = instances[place].label, place + 1
     return target, index
+
+
+def draw_covers(
+    boxes: Iterable[tuple[int, tuple[int, int, int, int]]], full: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """Draw which classes have a box over a pixel, not only the one on top.
+
+    Args:
+        boxes: The class and the bbox of each, in pixels of the full size.
+        full: Width and height of the image.
+        size: Of the map.
+
+    Returns:
+        (H, W) uint16, bit c where a box of class c covers the pixel; bit 0, the background's, everywhere.
+    """
+    covers = np.ones(size[::-1], np.uint16)
+    for label, bbox in boxes:
+        covers[pixels(bbox, full, size)] |= np.uint16(1 << label)
+    return covers
+
+
+def pixels(bbox: tuple[int, int, int, int], full: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns that a box (x, y, width, height) of an image of `full` covers in a map of `size`."""
+    x, y, width, height = bbox
+    return span(y, y + height, full[1], size[1]), span(x, x + width, full[0], size[0])
 
 
 def span(start: int, stop: int, full: int, small: int) -> slice:

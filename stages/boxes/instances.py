@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from stages.arrays import CLASSES, VOID
+from stages.arrays import VOID
+from stages.boxes.classes import LabelIds
+from stages.boxes.fit import Window
 from stages.boxes.scenes import Entry, Scene
-from stages.config import Boxes, BoxLabels
+from stages.config import Boxes
 from stages.errors import UserError
 
 IDS_PER_LABEL = 1000
@@ -21,56 +23,88 @@ class Instance:
     """The visible extent of one instance, or of one connected region of a group."""
 
     label: int
-    """Mask value of its class: 1 car, 2 person."""
+    """Mask value of its class: 1, 2 ..."""
     bbox: tuple[int, int, int, int]
     """x, y, width, height in pixels at full resolution: the smallest box with every visible pixel."""
     area: int
     """Visible pixels at full resolution."""
     group: bool
+    masked: bool = False
+    """Whether its mask is known in an image that has not all masks: it is drawn by its mask."""
 
 
-def class_mask(labels: np.ndarray, ids: BoxLabels) -> np.ndarray:
-    """Return the mask values of label ids, uint8 (H, W) in 0..255: 0 background, 1 car, 2 person, 255 void."""
-    table = np.zeros(256, np.uint8)
-    for value, members in ((1, ids.car), (2, ids.person), (VOID, ids.void)):
-        table[list(members)] = value
-    return table[labels]
+@dataclass(frozen=True)
+class Found:
+    """What a scene holds at full resolution.
+
+    Attributes:
+        instances: All of them, of any area.
+        masks: uint8 (H, W) by task: `few`, and `all` where the dataset has that task; values of `arrays.Classes`.
+    """
+
+    instances: list[Instance]
+    masks: dict[str, np.ndarray]
 
 
-def find(scene: Scene, entry: Entry, profile: Boxes) -> tuple[list[Instance], np.ndarray]:
-    """Find all instances of a scene, of any area, and its mask uint8 (H, W), values as in `class_mask`.
+def find(scene: Scene, entry: Entry, profile: Boxes, ids: LabelIds, part: Window) -> Found:
+    """Find all instances of a scene, of any area, and its masks.
 
     Instances come by class, then groups after single instances, then by instance id or by first pixel in reading
     order. A group region (a plain class id among instance ids) is by `profile.groups` either one instance per
     8-connected region (`box`), or void in the mask and no instance (`void`). An instance under the minimum area is
-    still among those returned: it gets no box, and its pixels stay the class in the mask.
+    still among those returned: it gets no box, and its pixels stay the class in the mask. With `instances: given` the
+    boxes are those of the source, clipped to the window.
 
-    Raises UserError that names the file when label and instance ids disagree about a car's or a person's pixel.
+    Args:
+        scene: The window of the scene.
+        entry: Names its files, and has the given boxes in pixels of the whole picture.
+        profile: Of the dataset.
+        ids: The label ids of its classes.
+        part: The window.
+
+    Raises:
+        UserError: Label and instance ids disagree about a pixel of a class with boxes; names the file.
     """
-    mask = class_mask(scene.labels, profile.labels)
+    tasks = ["few", *(task for task in ids.classes.tasks if task == "all")]
+    masks = {task: ids.mask(scene.labels, task) for task in tasks}
+    if scene.outside is not None:
+        for mask in masks.values():
+            mask[scene.outside] = VOID
+    mask = masks["all" if "all" in masks else "few"]
+    present = [label for label in range(1, len(ids.classes.boxed) + 1) if (mask == label).any()]
+    if profile.instances == "given":
+        return Found(_given(entry, ids, part), masks)
     if profile.instances == "components":
-        return [found for label in _foreground(mask) for found in _components(mask == label, label, False)], mask
+        return Found([one for label in present for one in _components(mask == label, label, False)], masks)
+    assert scene.instances is not None
     semantic = np.where(scene.instances < IDS_PER_LABEL, scene.instances, scene.instances // IDS_PER_LABEL)
-    _check_agreement(semantic, scene.labels, entry, profile.labels)
+    _check_agreement(semantic, scene.labels, entry, ids)
     instances = []
-    for label in _foreground(mask):
+    for label in present:
         group = (mask == label) & (scene.instances < IDS_PER_LABEL)
         instances += _by_id(scene.instances, (mask == label) & ~group, label)
         if profile.groups == "box":
             instances += _components(group, label, True)
         else:
-            mask[group] = VOID
-    return instances, mask
+            for each in masks.values():
+                each[group] = VOID
+    return Found(instances, masks)
 
 
-def _foreground(mask: np.ndarray) -> list[int]:
-    """Return the classes that have a pixel in a mask."""
-    return [label for label in range(1, len(CLASSES)) if (mask == label).any()]
+def _given(entry: Entry, ids: LabelIds, part: Window) -> list[Instance]:
+    """Return the source's own boxes, those of crowds left out, by class and then in the source's order."""
+    found = []
+    for box in entry.boxes or ():
+        value, clipped = ids.value(box.label), part.clip(box.bbox)
+        if value is not None and clipped is not None and not box.crowd:
+            masked = box.masked and not entry.pixel_perfect
+            found.append(Instance(value, clipped, clipped[2] * clipped[3], False, masked))
+    return sorted(found, key=lambda instance: instance.label)
 
 
-def _check_agreement(semantic: np.ndarray, labels: np.ndarray, entry: Entry, ids: BoxLabels) -> None:
-    """Check that every pixel that is a car or a person by its label or by its instance id is so by both."""
-    known = [*ids.car, *ids.person]
+def _check_agreement(semantic: np.ndarray, labels: np.ndarray, entry: Entry, ids: LabelIds) -> None:
+    """Check that every pixel that is of a class with boxes by its label or by its instance id is so by both."""
+    known = [label for label, value in ids.values.items() if value <= len(ids.classes.boxed)]
     wrong = (np.isin(labels, known) | np.isin(semantic, known)) & (semantic != labels)
     if wrong.any():
         y, x = np.argwhere(wrong)[0]

@@ -51,6 +51,8 @@ class Scene:
     """uint8 (H, W): the source's label ids."""
     instances: np.ndarray | None
     """int32 (H, W): label id * 1000 + n for instances, the plain label id elsewhere (groups too)."""
+    outside: np.ndarray | None = None
+    """bool (H, W): what lies beyond the picture, where a window is larger than it; None where nothing does."""
 
 
 def read_manifest(file: Path) -> list[Entry]:
@@ -74,6 +76,12 @@ def read_manifest(file: Path) -> list[Entry]:
     return entries
 
 
+def read_classes(file: Path) -> tuple[str, ...] | None:
+    """Return the names of the label ids 1, 2 ... of a manifest's source; None where it does not know them."""
+    named = read_json(file, remedy="`dvc repro download` makes it").get("classes")
+    return tuple(map(str, named)) if named else None
+
+
 def check(entries: list[Entry], profile: Boxes) -> None:
     """Check what can be checked before any file is read, so that a long run does not fail at its end.
 
@@ -82,10 +90,10 @@ def check(entries: list[Entry], profile: Boxes) -> None:
     """
     width, height = profile.size
     for entry in entries:
-        if abs(entry.size[0] * height - width * entry.size[1]) > max(entry.size):
+        if profile.fit == "whole" and abs(entry.size[0] * height - width * entry.size[1]) > max(entry.size):
             raise UserError(
                 f"{entry.image}: is {entry.size[0]}x{entry.size[1]}, which does not have the aspect of the training "
-                f"size {width}x{height} (boxes.size in configs/datasets.yaml)"
+                f"size {width}x{height} (boxes.size in configs/datasets.yaml; `fit: centre` or `pad` take any)"
             )
         if profile.instances == "ids" and entry.instances is None:
             raise UserError(f"{entry.labels}: has no instance file; boxes.instances must be `components`, not `ids`")

@@ -16,18 +16,22 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     `official`: the source's train, and everything else as val. `random` (the paper's, section 4.1): all images pooled
     and re-split, round(val_share * images) of them, at least one, as val. `holdout`: the source's train alone, with
     val_share of it as val, so that something can be chosen without a look at the source's val. Whole runs of
-    neighbouring images are held out, since neighbours may be frames of one film. Validation needs masks: where some
-    images have boxes alone, val_share is of the pixel-perfect ones.
+    neighbouring images are held out, since neighbours may be frames of one film. `auto`: the source's where it has
+    images for validation, else as `random`. Validation needs masks: where some images have boxes alone, val_share is of
+    the pixel-perfect ones.
 
     Raises UserError that names `source`, the manifest, when a split would be empty, or an image that the source gives
     for validation has boxes alone.
     """
     ordered = sorted(entries, key=lambda entry: entry.id)
-    if profile.split == "holdout":
+    way = profile.split
+    if way == "auto":
+        way = "official" if any(entry.split != "train" for entry in entries) else "random"
+    if way == "holdout":
         ordered = [entry for entry in ordered if entry.split == "train"]
         names = [entry.id for entry in ordered if entry.pixel_perfect]
         held_out = _neighbours(names, profile.val_share, f"holdout/{data_seed}")
-    elif profile.split == "random":
+    elif way == "random":
         order = shuffled([entry.id for entry in entries if entry.pixel_perfect], f"split/{data_seed}")
         held_out = set(order[: max(1, round(profile.val_share * len(order)))])
     else:
@@ -59,6 +63,10 @@ def _neighbours(names: list[str], share: float, key: str) -> set[str]:
 
 
 def pp_order(train: list[Entry], data_seed: int) -> list[int]:
-    """Return a permutation of the training images' places: k pixel-perfect images are its first k, so sets nest."""
+    """Return a permutation of the training images' places: k pixel-perfect images are its first k, so sets nest.
+
+    Images without a mask come last.
+    """
     place = {entry.id: index for index, entry in enumerate(train)}
-    return [place[name] for name in shuffled(list(place), f"pixel-perfect/{data_seed}")]
+    order = [place[name] for name in shuffled(list(place), f"pixel-perfect/{data_seed}")]
+    return sorted(order, key=lambda index: not train[index].pixel_perfect)

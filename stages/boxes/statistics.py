@@ -5,31 +5,46 @@ from typing import Any, Self
 
 import numpy as np
 
-from stages.arrays import CLASSES, TASKS, VOID
+from stages.arrays import VOID, Classes
+from stages.errors import UserError
 
-FOREGROUND = CLASSES[1:]
+FEW_IMAGES = 3
+"""Of a class, fewer are told about."""
 
 
 @dataclass
 class Tally:
-    """Counts of one or more images; tallies add up."""
+    """Counts of one or more images; tallies add up.
 
-    counts: dict[str, dict[str, int]] = field(
-        default_factory=lambda: {
-            name: dict.fromkeys(("instances", "groups", "boxes", "dropped"), 0) for name in FOREGROUND
-        }
-    )
-    """Per class: instances found, group regions among the instances, boxes kept, instances dropped as too small."""
-    pixels: dict[str, np.ndarray] = field(
-        default_factory=lambda: {task: np.zeros((len(CLASSES), len(CLASSES)), np.int64) for task in TASKS}
-    )
-    """Per task: valid (not void) training pixels by mask value (row) and box target (column)."""
+    Attributes:
+        classes: Of the dataset.
+        counts: By class with boxes: instances found, group regions among them, boxes kept, instances dropped as too
+            small.
+        pixels: By task: valid (not void) training pixels by mask value (row) and box target (column).
+        images: By class with boxes: images with a pixel of it.
+        masked: Images with a mask.
+    """
+
+    classes: Classes
+    counts: dict[str, dict[str, int]] = field(init=False)
+    pixels: dict[str, np.ndarray] = field(init=False)
+    images: dict[str, int] = field(init=False)
+    masked: int = 0
+
+    def __post_init__(self) -> None:
+        """Start with nothing counted."""
+        keys = ("instances", "groups", "boxes", "dropped")
+        self.counts = {name: dict.fromkeys(keys, 0) for name in self.classes.boxed}
+        self.images = dict.fromkeys(self.classes.boxed, 0)
+        values = {task: max(len(self.classes.names(task)), 3) for task in self.classes.tasks}
+        self.pixels = {task: np.zeros((n, n), np.int64) for task, n in values.items()}
 
     def add_pixels(self, task: str, mask: np.ndarray, target: np.ndarray) -> None:
         """Count one image's mask against its box target, both uint8 (H, W)."""
-        valid = mask != VOID
-        cells = mask[valid].astype(np.int64) * len(CLASSES) + target[valid]
-        self.pixels[task] += np.bincount(cells, minlength=len(CLASSES) ** 2).reshape(len(CLASSES), -1)
+        valid = (mask != VOID) & (target != VOID)
+        n = len(self.pixels[task])
+        cells = mask[valid].astype(np.int64) * n + target[valid]
+        self.pixels[task] += np.bincount(cells, minlength=n**2).reshape(n, -1)
 
     def __iadd__(self, other: "Tally") -> Self:
         for name, counts in other.counts.items():
@@ -37,37 +52,65 @@ class Tally:
                 self.counts[name][key] += value
         for task, pixels in other.pixels.items():
             self.pixels[task] += pixels
+        for name, count in other.images.items():
+            self.images[name] += count
+        self.masked += other.masked
         return self
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return per class the counts, `mask_share` (percent of valid pixels), and `fill_rate` and `iou` of its boxes.
 
         `fill_rate` (0 to 1) is the share of a class's box-target pixels that its mask covers; `iou` (percent) compares
-        the two. Void pixels count in neither; None where there is no such pixel. Both are of the binary task for cars
-        and of the multi-class task for persons; `multi_class` has the multi-class task's for either, where a smaller
-        box of the other class may lie on top.
+        the two. Void pixels count in neither; None where there is no such pixel. Both are of the first task that knows
+        the class; `multi_class` has those of the last task, where a smaller box of another class may lie on top.
         """
-        return {name: self._of_class(label, name) for label, name in enumerate(FOREGROUND, start=1)}
+        return {name: self._of_class(label, name) for label, name in enumerate(self.classes.boxed, start=1)}
 
     def _of_class(self, label: int, name: str) -> dict[str, Any]:
-        own = next(task for task, classes in TASKS.items() if name in classes)
+        own = next(task for task in self.classes.tasks if name in self.classes.of_boxes(task))
         valid = self.pixels[own]
         return {
             **self.counts[name],
             "mask_share": _ratio(valid[label].sum(), valid.sum(), 100),
             **_agreement(valid, label),
-            "multi_class": _agreement(self.pixels["car-person"], label),
+            "images": self.images[name],
+            "multi_class": _agreement(self.pixels[self.classes.tasks[-1]], label),
         }
+
+
+def check(dataset: str, summary: dict[str, dict[str, Any]]) -> list[str]:
+    """Check that the training images show every class, and return a line about each that few of them show.
+
+    Args:
+        dataset: Its name.
+        summary: Of the training images, as `Tally.summary` returns it.
+
+    Raises:
+        UserError: No training image has a class: its labels are not those that the profile names.
+    """
+    for name, entry in summary.items():
+        if not entry["images"]:
+            raise UserError(
+                f"{dataset}: no training image has the class {name}; take it out of the profile's classes in "
+                f"configs/datasets.yaml, or correct its label ids (in a palette image an id is a place, not a colour)"
+            )
+    return [
+        f"{dataset}: only {entry['images']} training images have the class {name}"
+        for name, entry in summary.items()
+        if entry["images"] < FEW_IMAGES
+    ]
 
 
 def table(dataset: str, images: dict[str, int], summaries: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Return the statistics as a short text table."""
-    lines = [f"{dataset}: boxes against masks", "split  images  class   boxes  fill rate  IoU of boxes with masks"]
+    width = max(len("class"), *(len(name) for summary in summaries.values() for name in summary))
+    head = f"split  images  {'class':<{width}}  boxes  fill rate  IoU of boxes with masks"
+    lines = [f"{dataset}: boxes against masks", head]
     for split, summary in summaries.items():
         for name, entry in summary.items():
             fill = "-" if entry["fill_rate"] is None else f"{entry['fill_rate']:.3f}"
             iou = "-" if entry["iou"] is None else f"{entry['iou']:.1f} %"
-            lines.append(f"{split:<5}  {images[split]:>6}  {name:<6}  {entry['boxes']:>5}  {fill:>9}  {iou:>23}")
+            lines.append(f"{split:<5}  {images[split]:>6}  {name:<{width}}  {entry['boxes']:>5}  {fill:>9}  {iou:>23}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import config, paths
+from stages import config, left_out, paths
 from stages.config import Settings
 from stages.errors import UserError, run
 from stages.evaluate.result_files import read_object, write_rounded
@@ -42,8 +42,12 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
     """
     runs: dict[str, list[dict]] = {}
     problems: list[str] = []
+    skipped: dict[str, str] = {}
     for row in settings.rows:
         for seed in settings.params.seeds:
+            if why := left_out.read(paths.evaluate(row, seed, root)):
+                skipped[row] = why
+                continue
             try:
                 runs.setdefault(row, []).append(_run(settings.params.dataset, row, seed, root))
             except UserError as problem:
@@ -51,8 +55,11 @@ def gather(settings: Settings, root: Path = paths.ROOT) -> None:
     if problems:
         others = f" (and {len(problems) - 1} more runs)" if len(problems) > 1 else ""
         raise UserError(f"{problems[0]}{others}")
-    for row in settings.rows:
+    for row in runs:
         write_rounded(paths.result(row, root), _result(runs[row]))
+    for row, why in skipped.items():  # so that what depends on the row's file finds one
+        write_rounded(paths.result(row, root), {"row": row, "dataset": settings.params.dataset, "left_out": why})
+    write_rounded(paths.results(root) / left_out.FILE, skipped)
     write_rounded(paths.metrics(root), _headlines(runs))
     _write_plots(runs, root)
 
@@ -81,16 +88,21 @@ def _result(runs: list[dict]) -> dict:
 
 
 def _headlines(runs: dict[str, list[dict]]) -> dict:
-    measure = {"iou": lambda run: run["iou"]["car"], "mean_iou": lambda run: run["mean_iou"]}
+    measure = {"iou": first_iou, "mean_iou": lambda run: run["mean_iou"]}
     return {
         kind: {name: _mean([measure[kind](run) for run in runs[row]]) for name, row in rows.items() if row in runs}
         for kind, rows in HEADLINES.items()
     }
 
 
+def first_iou(run: dict) -> float | None:
+    """Return the IoU (percent) of the first class of a run."""
+    return run["iou"][run["classes"][1]]
+
+
 def _write_plots(runs: dict[str, list[dict]], root: Path) -> None:
     """Write one line per row and seed to iou.csv, and per recorded training step to training.csv."""
-    scores = [(row, one["seed"], one["iou"]["car"], one["mean_iou"]) for row, found in runs.items() for one in found]
+    scores = [(row, one["seed"], first_iou(one), one["mean_iou"]) for row, found in runs.items() for one in found]
     _write_csv(paths.plots(root) / "iou.csv", ("row", "seed", "iou", "mean_iou"), scores)
     steps = []
     for row, found in runs.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages import paths
+from stages import left_out, paths
 from stages.arrays import open_packed, read_npz
 from stages.config import Settings
 from stages.device import resolve
@@ -44,8 +44,9 @@ def evaluate_run(settings: Settings, row: str, seed: int, root: Path = paths.ROO
     packed = open_packed(paths.packed(dataset, root))
     metrics, pictures = evaluate(predictor, packed, device)
     trace = read_npz(trained / "trace.npz", "train this run first")
-    metrics["trace"] = trace_metrics(trace, packed.train, predictor.chosen.row)
+    metrics["trace"] = trace_metrics(trace, packed, predictor.chosen.row)
     out = paths.evaluate(row, seed, root)
+    (out / left_out.FILE).unlink(missing_ok=True)
     write_rounded(out / "metrics.json", metrics)
     np.savez_compressed(paths.reset(out / "pictures.npz"), **pictures)
     return metrics

@@ -17,6 +17,7 @@ from stages.evaluate.rectangles import agreements, extents
 from stages.model.predictor import Predictor
 
 BATCH = 16  # images at a time; bounds the memory, and no result depends on it
+N_WORST = 6
 FLIPPED = 0.5  # a pixel counts as flipped where 1 - W is larger: its target has moved more than half way (Eq 10)
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -37,56 +38,85 @@ def evaluate(predictor: Predictor, packed: Packed, device: torch.device) -> tupl
                 and of the outputs that differ from their label in rows trained on boxes; else None.
             auroc: In [0, 1], of the variance for wrong labels; None for rows without variance or boxes.
             edge_ratio: Above 0, of the variance at the edges of boxes to that in the rest; None as for auroc.
-            rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the foreground classes, of the output
+            rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the classes with boxes, of the output
                 with the box targets and with the masks of the validation set; component_boxes and component_masks,
                 percent, mean over the output's components, see `agreements`; extent, extent_masks and extent_boxes in
                 (0, 1], mean over the components of the output, of the masks and of the box targets, see `extents`.
         pictures: The content of evaluate/pictures.npz: indices (K,) int64 of validation images; mean (K, C, H, W) and,
             for rows with a variance, variance, both float16 and clipped to its range; output (K, H, W) uint8.
+            image_iou (N,) float32 of each validation image, see `image_iou`; worst_indices (M,) int64 of the images
+            with the lowest, worst first, and worst_output (M, H, W) uint8.
     """
     row = predictor.chosen.row
     with torch.inference_mode():
         validation = _validation(predictor, packed.val, row, device)
         found = _box_errors(predictor, packed, row, device)
-        pictures = _pictures(predictor, packed.val, device)
+        pictures = _pictures(predictor, packed.val, device) | _worst(predictor, packed.val, validation[2], device)
     run = {key: predictor.run[key] for key in ("row", "seed", "dataset", "task", "recipe")}
-    return {**run, "classes": list(row.classes), **validation[0], **found, "rectangularity": validation[1]}, pictures
+    return {
+        **run,
+        "classes": list(predictor.chosen.classes),
+        **validation[0],
+        **found,
+        "rectangularity": validation[1],
+    }, pictures
 
 
 def _validation(
     predictor: Predictor, split: Split, row: Row, device: torch.device
-) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """Return the scores and the rectangularity of the validation set."""
-    n_classes = len(row.classes)
+) -> tuple[dict[str, Any], dict[str, float | None], np.ndarray]:
+    """Return the scores and the rectangularity of the validation set, and the IoU of each of its images."""
+    classes, boxed = predictor.chosen.classes, len(predictor.chosen.classes) - predictor.chosen.masks_only
+    n_classes = len(classes)
     with_masks = torch.zeros(n_classes, n_classes, dtype=torch.int64, device=device)
     with_boxes = torch.zeros_like(with_masks)
     shapes: dict[str, list[np.ndarray]] = {"extent": [], "extent_masks": [], "extent_boxes": []}
-    pairs = []
-    for chosen in _batches(np.arange(len(split.masks))):
-        truth = task_masks(split.masks[chosen], n_classes)
-        boxes = np.where(truth == VOID, VOID, split.targets(row.task)[chosen])
+    pairs, by_image = [], []
+    for chosen in _batches(np.arange(len(split))):
+        truth = task_masks(split.masks(row.classes)[chosen], n_classes)
+        boxes = np.where(truth == VOID, VOID, split.targets(row.classes)[chosen])
         output = predictor(_tensor(split.images[chosen], device)).output
         with_masks += confusion_matrix(output, _tensor(truth, device), n_classes)
         with_boxes += confusion_matrix(output, _tensor(boxes, device), n_classes)
         # Outputs on void pixels are not judged anywhere, so they belong to no component either.
         judged = np.where(truth == VOID, VOID, output.cpu().numpy())
+        by_image += [image_iou(*labels, boxed) for labels in zip(judged, truth, strict=True)]
         for key, labels in zip(shapes, (judged, truth, boxes), strict=True):
-            shapes[key].append(extents(labels, n_classes))
-        pairs.append(agreements(judged, truth, boxes, split.indices(row.task)[chosen]))
+            shapes[key].append(extents(labels, boxed))
+        pairs.append(agreements(judged, truth, boxes, split.indices(row.classes)[chosen]))
     scores = {
-        "iou": dict(zip(row.classes, class_iou(with_masks), strict=True)),
+        "iou": dict(zip(classes, class_iou(with_masks), strict=True)),
         "mean_iou": mean_iou(with_masks),
         "confusion": with_masks.tolist(),
-        "n_images": len(split.masks),
+        "n_images": len(split),
     }
-    rectangularity = {"iou_with_boxes": _foreground_iou(with_boxes), "iou_with_masks": _foreground_iou(with_masks)}
+    rectangularity = {
+        "iou_with_boxes": _mean(np.array(class_iou(with_boxes)[1:boxed])),
+        "iou_with_masks": _mean(np.array(class_iou(with_masks)[1:boxed])),
+    }
     of_components = 100 * np.concatenate(pairs).T
     rectangularity |= {"component_boxes": _mean(of_components[0]), "component_masks": _mean(of_components[1])}
-    return scores, rectangularity | {key: _mean(np.concatenate(values)) for key, values in shapes.items()}
+    rectangularity |= {key: _mean(np.concatenate(values)) for key, values in shapes.items()}
+    return scores, rectangularity, np.array(by_image, np.float32)
 
 
-def _foreground_iou(confusion: Tensor) -> float | None:
-    return _mean(np.array(class_iou(confusion)[1:]))
+def image_iou(output: np.ndarray, truth: np.ndarray, boxed: int) -> float:
+    """Return the IoU of one image in percent, a mean over its classes with boxes.
+
+    Args:
+        output: (H, W) integer classes, 255 where the truth is void.
+        truth: (H, W) integer classes, 255 void.
+        boxed: How many values there are of the background and classes with boxes.
+
+    Returns:
+        NaN where neither output nor truth has such a class.
+    """
+    ious = []
+    for value in range(1, boxed):
+        said, there = output == value, truth == value
+        if (either := int((said | there).sum())) > 0:
+            ious.append(100 * int((said & there).sum()) / either)
+    return float(np.mean(ious)) if ious else float("nan")
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -100,15 +130,16 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
     _, box_images = pools(packed, row)
     if not len(box_images):
         return found
-    n_classes = len(row.classes)
+    classes = predictor.chosen.classes
+    n_classes = len(classes)
     flips = torch.zeros(n_classes, 2, 2, dtype=torch.int64, device=device)
     contradictions = torch.zeros_like(flips)
     variances, by_edge = torch.zeros(2, BINS, dtype=torch.int64, device=device), torch.zeros(2, 2, dtype=torch.float64)
     for chosen in _batches(box_images):
-        truth = _tensor(task_masks(packed.train.masks[chosen], n_classes), device)
-        box_target = _tensor(packed.train.targets(row.task)[chosen], device).long()
+        truth = _tensor(task_masks(packed.train.masks(row.classes)[chosen], n_classes), device)
         # As int64, since torch has few operations on the packed uint16.
-        box_index = _tensor(packed.train.indices(row.task)[chosen].astype(np.int64), device)
+        box_index = _tensor(packed.train.indices(row.classes)[chosen].astype(np.int64), device)
+        box_target = _tensor(packed.train.targets(row.classes)[chosen], device).long() * (box_index > 0)
         prediction = predictor(_tensor(packed.train.images[chosen], device))
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
         if predictor.chosen.has_variance:
@@ -119,21 +150,31 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
         if row.bootstraps:
             flipped = predictor.label_flips(prediction, box_target, box_index) > FLIPPED
             flips += box_error_table(box_target, truth, flipped, n_classes)
-    found["contradictions"] = box_error_rates(contradictions, row.classes)
+    found["contradictions"] = box_error_rates(contradictions, classes)
     if predictor.chosen.has_variance:
         found |= {"auroc": auroc(variances), "edge_ratio": edge_ratio(by_edge)}
     if row.bootstraps:
-        found["label_flips"] = box_error_rates(flips, row.classes)
+        found["label_flips"] = box_error_rates(flips, classes)
     return found
 
 
 def _pictures(predictor: Predictor, split: Split, device: torch.device) -> dict[str, Any]:
-    indices = choose_pictures(split.masks)
+    indices = choose_pictures(split.masks("few"))
     prediction = predictor(_tensor(split.images[indices], device))
     pictures = {"indices": indices, "mean": _half(prediction.mean)}
     if prediction.variance is not None:
         pictures["variance"] = _half(prediction.variance)
     return pictures | {"output": prediction.output.cpu().numpy().astype(np.uint8)}
+
+
+def _worst(predictor: Predictor, split: Split, by_image: np.ndarray, device: torch.device) -> dict[str, Any]:
+    order = np.argsort(by_image, kind="stable")  # NaN last
+    worst = order[: min(N_WORST, int((~np.isnan(by_image)).sum()))].astype(np.int64)
+    found: dict[str, Any] = {"image_iou": by_image, "worst_indices": worst}
+    if len(worst):
+        output = predictor(_tensor(split.images[worst], device)).output
+        found["worst_output"] = output.cpu().numpy().astype(np.uint8)
+    return found
 
 
 def _half(values: Tensor) -> np.ndarray:

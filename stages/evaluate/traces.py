@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.arrays import VOID, Split, task_masks
+from stages.arrays import VOID, Packed, task_masks
 from stages.config import Row
 from stages.evaluate.label_variance import auroc, variance_table
 
 
-def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> dict[str, Any] | None:
+def trace_metrics(trace: Mapping[str, np.ndarray], packed: Packed, row: Row) -> dict[str, Any] | None:
     """Compare the followed labels with the masks at each moment.
 
     Args:
         trace: The content of a training's trace.npz, see stages/train/traces.py.
-        split: The training images, with their masks.
+        packed: The data, with the masks of the training images.
         row: Names the task.
 
     Returns:
@@ -32,10 +32,12 @@ def trace_metrics(trace: Mapping[str, np.ndarray], split: Split, row: Row) -> di
     """
     if not len(trace["pixels"]):
         return None
+    split = packed.train
     truth, given = (
-        np.asarray(maps[trace["images"]]).ravel()[trace["pixels"]] for maps in (split.masks, split.targets(row.task))
+        np.asarray(maps[trace["images"]]).ravel()[trace["pixels"]]
+        for maps in (split.masks(row.classes), split.targets(row.classes))
     )
-    truth = task_masks(truth, len(row.classes))
+    truth = task_masks(truth, len(packed.classes.names(row.classes)))
     known = truth != VOID
     truth, given = truth[known], given[known]
     wrong = truth != given

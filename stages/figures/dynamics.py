@@ -35,9 +35,10 @@ from stages.analysis.dynamics import (
     raw_outputs,
     velocity,
 )
-from stages.analysis.naming import dataset_title
-from stages.analysis.results import committed_run, result
+from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name, dataset_title
+from stages.analysis.results import committed_run, iou_of, result
 from stages.figures import style
+from stages.figures.absent import absent
 from stages.figures.labelled_images import percent
 from stages.figures.loss_surfaces import heading
 from stages.figures.snapshots import RECIPE_TITLES
@@ -154,8 +155,11 @@ LINES = {
 
 def trainings(dataset: str, seed: int, root: Path = ROOT) -> Picture:
     """Draw what became of box pixels in this pipeline's trainings of `bootstrap-500-2280`, in both recipes."""
+    rows = {"paper": "bootstrap-500-2280", "stable": "bootstrap-500-2280-stable"}
+    if notice := absent(rows.values(), dataset, seed, root):
+        return notice
     runs = {}
-    for recipe, row in (("paper", "bootstrap-500-2280"), ("stable", "bootstrap-500-2280-stable")):
+    for recipe, row in rows.items():
         trained = result(row, dataset, root)
         runs[RECIPE_TITLES[recipe]] = trained.runs[trained.seeds.index(seed)]
     return _trainings(runs, f"{dataset_title(dataset)} · seed {seed}")
@@ -189,7 +193,7 @@ def _outcome(run: Mapping[str, Any]) -> str:
     right, wrong = (percent(trace[name][-1]) for name in ("flipped_right", "flipped_wrong"))
     return (
         f"in the end {right} of true foreground and {wrong} of true background in its boxes is flipped; "
-        f"car IoU {percent(run['iou']['car'])}."
+        f"{class_name(FIRST, run.get('classes', PAPER_CLASSES))} IoU {percent(iou_of(run, FIRST))}."
     )
 
 

@@ -8,25 +8,31 @@ from stages import paths
 from stages.analysis.naming import dataset_title
 from stages.arrays import open_packed
 from stages.figures import style
+from stages.figures.absent import absent
 from stages.figures.labelled_images import choose, labelled_image
-from stages.figures.snapshots import RECIPE_TITLES, both_recipes, draw_flips
+from stages.figures.snapshots import RECIPE_TITLES, both_recipes, both_rows, draw_flips
 from stages.figures.style import Picture, Sheet
 from stages.paths import ROOT
+
+ROW = "ce-bootstrap-500-2280"
 
 
 @rc_context(style.RULES)
 def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
     """Draw training images of `ce-bootstrap-500-2280` in both recipes, at the end of training."""
-    runs = both_recipes("ce-bootstrap-500-2280", dataset, seed, root)
+    if notice := absent(both_rows(ROW), dataset, seed, root):
+        return notice
+    runs = both_recipes(ROW, dataset, seed, root)
     packed = open_packed(paths.packed(dataset, root)).train
-    everything = [labelled_image(packed, i, "car-person") for i in runs["paper"].indices]
+    everything = [labelled_image(packed, i, "few") for i in runs["paper"].indices]
     chosen = choose(everything, count=3, classes=(1, 2))
-    columns = ["input", "target masks", *["car flips", "person flips", "output"] * 2]
+    names = packed.classes.of_boxes("few")
+    columns = ["input", "target masks", *[*(f"{name} flips" for name in names), "output"] * 2]
     sheet = Sheet(
         columns,
         [""] * len(chosen),
         everything[0].aspect,
-        heading=f"Car and person with bootstrapping, training pictures · {dataset_title(dataset)}",
+        heading=f"{' and '.join(names).capitalize()} with bootstrapping, training pictures · {dataset_title(dataset)}",
         subtitle=[f"The end of training, step {runs['paper'].steps[-1]}."]
         + [run.summary("mean") for run in runs.values()],
         groups=[(2, 4, RECIPE_TITLES["paper"]), (5, 7, RECIPE_TITLES["stable"])],
@@ -45,7 +51,7 @@ def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
     sheet.colorbar(bar)
     alt = (
         f"{len(chosen)} training pictures on {dataset_title(dataset)} at the end of training: input, target "
-        "masks (cars blue, people red), then the flipped pixels of car boxes, of person boxes, and the output for the "
-        f"literal and the stable recipe. {' '.join(run.summary('mean') for run in runs.values())}"
+        f"masks ({names[0]} blue, {names[1]} red), then the flipped pixels of {names[0]} boxes, of {names[1]} boxes, "
+        f"and the output for the literal and stable recipe. {' '.join(run.summary('mean') for run in runs.values())}"
     )
     return Picture(sheet.figure, alt)

@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from stages import paths
+from stages import left_out, paths
 from stages.analysis.naming import dataset_title
 from stages.analysis.results import PIPELINE, read_arrays
 from stages.arrays import VOID, open_packed
 from stages.figures import style
+from stages.figures.absent import absent
 from stages.figures.labelled_images import LabelledImage, labelled_image
 from stages.figures.style import Picture
 from stages.paths import ROOT
@@ -23,8 +24,11 @@ ROWS = {
     "bootstrap-500-2280-stable": "stable recipe",
 }
 """The rows whose outputs are shown, and what they are called."""
-FEW, LARGEST = 2, 0.25  # boxes, and share of the image that is car: a crowd or one that fills it shows no shape
-CAR = 1
+FEW, LARGEST = (
+    2,
+    0.25,
+)  # boxes, and share of the image that the class covers: a crowd or one that fills it shows no shape
+CLASS = 1
 WIDE, NARROW = 4, 2  # panels in a line
 
 
@@ -41,15 +45,18 @@ def draw(dataset: str, seed: int, root: Path = ROOT, columns: int = WIDE) -> Pic
     Raises:
         UserError: A row was not evaluated.
     """
+    rows = {row: title for row, title in ROWS.items() if not left_out.read(paths.train(row, seed, root))}
+    if not rows and (notice := absent(ROWS, dataset, seed, root)):
+        return notice
     outputs = {}
-    for row in ROWS:
+    for row in rows:
         file = paths.evaluate(row, seed, root) / "pictures.npz"
         outputs[row] = read_arrays(file, ("indices", "output"), PIPELINE, root)
     packed = open_packed(paths.packed(dataset, root)).val
-    images = [labelled_image(packed, i, "car") for i in next(iter(outputs.values()))["indices"]]
+    images = [labelled_image(packed, i, "one") for i in next(iter(outputs.values()))["indices"]]
     k = choose(images)
     labels = [images[k].mask, images[k].target, *(arrays["output"][k] for arrays in outputs.values())]
-    titles = ["image", "true mask", "box labels", *ROWS.values()]
+    titles = ["image", "true mask", "box labels", *rows.values()]
     pictures = [images[k].image, *map(style.class_picture, labels)]
     lines, title_height = -(-len(pictures) // columns), 1.04 / columns  # in inches
     figure = Figure(figsize=(style.WIDTH, lines * (style.WIDTH / columns * images[k].aspect + title_height)))
@@ -67,20 +74,20 @@ def draw(dataset: str, seed: int, root: Path = ROOT, columns: int = WIDE) -> Pic
             style.outline(axes, images[k].indices)
     alt = (
         f"One validation image of {dataset_title(dataset)}, its true mask, its box labels, and the outputs of "
-        f"{', '.join(ROWS.values())}; cars in blue, the boxes outlined. "
-        + " ".join(f"{ROWS[row]}: {_agreement(arrays['output'][k], images[k])}" for row, arrays in outputs.items())
+        f"{', '.join(rows.values())}; {packed.classes.boxed[0]} in blue, the boxes outlined. "
+        + " ".join(f"{rows[row]}: {_agreement(arrays['output'][k], images[k])}" for row, arrays in outputs.items())
     )
     return Picture(figure, alt)
 
 
 def choose(images: list[LabelledImage]) -> int:
-    """Choose the image whose boxes hold the most background, among those with few boxes that cars do not fill."""
+    """Choose the image whose boxes hold the most background, among those with few boxes and few objects' pixels."""
 
     def order(image: LabelledImage) -> tuple[bool, int]:
         known = image.mask != VOID
         boxes = len(np.unique(image.indices[image.inside]))
-        clear = 0 < boxes <= FEW and (image.mask == CAR).mean() <= LARGEST
-        return clear, int((known & image.inside & (image.mask != CAR)).sum())
+        clear = 0 < boxes <= FEW and (image.mask == CLASS).mean() <= LARGEST
+        return clear, int((known & image.inside & (image.mask != CLASS)).sum())
 
     return max(range(len(images)), key=lambda k: (*order(images[k]), -k))
 
@@ -88,9 +95,9 @@ def choose(images: list[LabelledImage]) -> int:
 def _agreement(output: np.ndarray, image: LabelledImage) -> str:
     """Say how far an output agrees with the mask and with the boxes."""
     known = image.mask != VOID
-    marked = (output == CAR) & known
+    marked = (output == CLASS) & known
     shares = []
-    for truth in (image.mask == CAR, image.inside):
+    for truth in (image.mask == CLASS, image.inside):
         both, either = (marked & truth & known).sum(), ((marked | truth) & known).sum()
         shares.append(100 * both / either if either else 0.0)
     return f"IoU {shares[0]:.0f} % with the mask, {shares[1]:.0f} % with the boxes."

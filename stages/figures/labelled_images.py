@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.arrays import TASKS, Split, task_masks
+from stages.arrays import Split, task_masks
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def labelled_image(split: Split, index: int, task: str) -> LabelledImage:
         np.array(split.images[index]),
         np.array(split.targets(task)[index]),
         np.array(split.indices(task)[index]),
-        task_masks(split.masks[index], 1 + len(TASKS[task])),
+        task_masks(split.masks(task)[index], len(split.classes.names(task))),
     )
 
 

@@ -21,7 +21,7 @@ def draw(row: str, dataset: str, seed: int, count: int = 2, root: Path = ROOT) -
     """Draw training images that a bootstrapping row knew by their boxes alone, at the end of its training.
 
     Args:
-        row: A bootstrapping row of cars. dataset: what it was trained on. seed: of its training.
+        row: A bootstrapping row of one class. dataset: what it was trained on. seed: of its training.
         count: How many images. root: the project.
 
     Raises:
@@ -29,7 +29,7 @@ def draw(row: str, dataset: str, seed: int, count: int = 2, root: Path = ROOT) -
     """
     run = read_snapshots(row, dataset, seed, root)
     packed = open_packed(paths.packed(dataset, root)).train
-    images = [labelled_image(packed, i, "car") for i in run.indices]
+    images = [labelled_image(packed, i, "one") for i in run.indices]
     chosen = choose(images, count)
     sheet = Sheet(COLUMNS, [""] * len(chosen), images[0].aspect)
     for line, k in enumerate(chosen):

@@ -10,6 +10,7 @@ from stages.analysis.naming import dataset_title
 from stages.analysis.results import PIPELINE, read_arrays
 from stages.arrays import open_packed
 from stages.figures import style
+from stages.figures.absent import absent
 from stages.figures.labelled_images import choose, labelled_image
 from stages.figures.style import Picture, Sheet
 from stages.paths import ROOT
@@ -18,6 +19,8 @@ from stages.paths import ROOT
 @rc_context(style.RULES)
 def draw(rows: Sequence[str], task: str, dataset: str, seed: int, root: Path = ROOT) -> Picture:
     """Draw validation images with their masks and boxes, beside what rows of one task make of them."""
+    if notice := absent(rows, dataset, seed, root):
+        return notice
     kept = {}
     for row in rows:
         file = paths.evaluate(row, seed, root) / "pictures.npz"
@@ -25,12 +28,16 @@ def draw(rows: Sequence[str], task: str, dataset: str, seed: int, root: Path = R
     packed, indices = open_packed(paths.packed(dataset, root)).val, next(iter(kept.values()))["indices"]
     images = [labelled_image(packed, i, task) for i in indices]
     chosen = choose(images, count=3)
+    named = packed.classes.of_boxes(task)
+    colours = ", ".join(
+        f"{name} is {colour}" for name, colour in zip(named, ("blue", "red"), strict=False)
+    ).capitalize()
     sheet = Sheet(
         ["input", "true mask", "box target", *rows],
         [""] * len(chosen),
         images[0].aspect,
         heading=f"Outputs on validation pictures · {dataset_title(dataset)}",
-        subtitle=[f"Final weights, seed {seed}. Cars are blue, people red, void is grey."],
+        subtitle=[f"Final weights, seed {seed}. {colours}, void is grey."],
     )
     for line, k in enumerate(chosen):
         style.draw(sheet.panel(line, 0), images[k].image)

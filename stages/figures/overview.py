@@ -1,6 +1,6 @@
 """All rows at one glance: each run's IoU as a dot beside the paper's number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import seaborn as sns
@@ -8,9 +8,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stages.analysis.naming import RECIPE_NAMES, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, dataset_title
 from stages.analysis.paper import Paper
-from stages.analysis.results import Result
+from stages.analysis.results import Result, iou_of
 from stages.config import Settings
 from stages.figures.style import FONT_SIZE, LINE, MUTED, RECIPE_COLOURS, RULES, WIDTH, Picture
 
@@ -18,36 +18,43 @@ PLAIN = "no recipe"
 
 
 def runs_frame(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> pd.DataFrame:
-    """Return one line per run: row, recipe, measure (`car`, or `mean` over classes), seed, iou, and the paper's number.
+    """Return one line per run: row, recipe, task, seed, iou, and the paper's number.
 
-    `iou` is in percent; `paper` is NaN where the paper prints no number.
+    `iou` is in percent, of the first class in task `one` and the mean over classes in the others; `paper` is NaN where
+    the paper prints no number.
     """
     lines = []
-    for name in settings.rows:
+    for name, result in results.items():
         row = settings.rows[name]
-        measure = "car" if row.task == "car" else "mean"
+        label = FIRST if row.classes == "one" else "mean"
         printed = paper.row(name, row.recipe)
-        for run in results[name].runs:
-            iou = run["mean_iou"] if measure == "mean" else run["iou"][measure]
-            recipe = RECIPE_NAMES[row.recipe] if row.recipe else PLAIN
-            number = printed.iou.get(measure) if printed else None
-            lines.append((name, recipe, measure, run["seed"], iou, number))
-    frame = pd.DataFrame(lines, columns=["row", "recipe", "measure", "seed", "iou", "paper"])
+        recipe = RECIPE_NAMES[row.recipe] if row.recipe else PLAIN
+        number = printed.iou.get(label) if printed else None
+        lines += [(name, recipe, row.classes, run["seed"], iou_of(run, label), number) for run in result.runs]
+    frame = pd.DataFrame(lines, columns=["row", "recipe", "task", "seed", "iou", "paper"])
     return frame.astype({"iou": float, "paper": float})
 
 
+def _heading(classes: Sequence[str]) -> str:
+    if len(classes) == 2:
+        return f"{class_head(classes[1])} or background: {classes[1]} IoU"
+    if len(classes) == 3:
+        return f"{', '.join(classes)}: mean IoU".capitalize()
+    return f"Background and {len(classes) - 1} classes: mean IoU"
+
+
 def draw(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> Picture:
-    """Draw a dot for each run and a diamond for the paper's number, a line per row: cars above, three classes below."""
+    """Draw a dot for each run and a diamond for the paper's number, a line per row, a panel for each task."""
     frame = runs_frame(paper, settings, results)
-    counts = [frame[frame.measure == measure].row.nunique() for measure in ("car", "mean")]
+    headings = {settings.rows[name].classes: _heading(result.classes) for name, result in results.items()}
+    counts = [frame[frame.task == task].row.nunique() for task in headings]
     title = dataset_title(settings.params.dataset)
     with rc_context(RULES):
-        figure = Figure(figsize=(WIDTH, 0.19 * sum(counts) + 1.6), layout="constrained")
-        panels = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": counts})
-        for axes, (measure, heading) in zip(
-            panels, [("car", "Car or background: car IoU"), ("mean", "Background, car, person: mean IoU")], strict=True
-        ):
-            part = frame[frame.measure == measure]
+        figure = Figure(figsize=(WIDTH, 0.19 * sum(counts) + 0.6 + 0.5 * len(counts)), layout="constrained")
+        ratios = {"height_ratios": counts}
+        panels = figure.subplots(len(counts), 1, sharex=True, squeeze=False, gridspec_kw=ratios)[:, 0]
+        for axes, (task, heading) in zip(panels, headings.items(), strict=True):
+            part = frame[frame.task == task]
             sns.stripplot(
                 part,
                 x="iou",

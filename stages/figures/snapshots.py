@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from stages import paths
-from stages.analysis.results import PIPELINE, read_arrays, read_json, run_metrics
+from stages.analysis.naming import class_name
+from stages.analysis.results import PIPELINE, iou_of, read_arrays, read_json, run_metrics
 from stages.arrays import VOID, open_packed
 from stages.errors import UserError
 from stages.figures import style
@@ -41,8 +42,8 @@ class Snapshots:
     def summary(self, label: str) -> str:
         """Say in one line what became of these images' box pixels at the last moment, and the validation IoU."""
         flipped, objects, wrong = self.shares()
-        iou = percent(self.metrics["mean_iou"] if label == "mean" else self.metrics["iou"][label])
-        name = "mIoU" if label == "mean" else f"{label} IoU"
+        iou = percent(iou_of(self.metrics, label))
+        name = "mIoU" if label == "mean" else f"{class_name(label, self.metrics['classes'])} IoU"
         return (
             f"{RECIPE_TITLES[self.recipe].capitalize()}: {outcome(objects, wrong)}. Validation {name} {iou}. Of the "
             f"box pixels of {len(self.images)} training images, {100 * flipped:.0f} % are flipped; "
@@ -82,16 +83,19 @@ def outcome(objects: float, wrong: float) -> str:
     return "the output stays close to the boxes" if wrong > 0.5 else "the output follows the objects"
 
 
+def both_rows(row: str) -> tuple[str, str]:
+    """Return the row in the literal recipe, and in the stable one."""
+    return row, f"{row}-stable"
+
+
 def both_recipes(row: str, dataset: str, seed: int, root: Path) -> dict[str, Snapshots]:
     """Return the snapshots of a row in both recipes, of the same images at the same steps.
 
     Raises:
         UserError: They are missing, of another dataset, or of different images or steps.
     """
-    runs = {
-        "paper": read_snapshots(row, dataset, seed, root),
-        "stable": read_snapshots(f"{row}-stable", dataset, seed, root),
-    }
+    named = zip(("paper", "stable"), both_rows(row), strict=True)
+    runs = {recipe: read_snapshots(name, dataset, seed, root) for recipe, name in named}
     if runs["paper"].indices != runs["stable"].indices or runs["paper"].steps != runs["stable"].steps:
         raise UserError(
             f"{row} and {row}-stable, seed {seed}, show other pictures or steps: train both with one setting"

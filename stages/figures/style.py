@@ -19,9 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-CLASSES = {0: "background", 1: "car", 2: "person", 255: "void"}
-CLASS_COLOURS = {0: "#eceae4", 1: "#27609c", 2: "#d4553f", 255: "#a9a9a9"}
-"""Colour of each label in masks, targets and outputs."""
+CLASS_COLOURS = {
+    0: "#eceae4", 1: "#27609c", 2: "#d4553f", 3: "#3f9b6b", 4: "#e0a526", 5: "#7d52a8", 6: "#2aa7b8", 7: "#a5673f",
+    8: "#e38ab5", 9: "#6f7f2e", 10: "#8fb4e3", 11: "#5b3a5e", 12: "#b8d08a", 13: "#f0825a", 14: "#1f4d4a",
+    255: "#a9a9a9",
+}  # fmt: skip
+"""Colour of each label in masks, targets and outputs: background, the classes by value, void."""
 
 RECIPE_COLOURS = {"no recipe": "#22262b", "literal": "#d4553f", "stable": "#27609c"}
 """Colour of a row's dot, by the name of its recipe."""

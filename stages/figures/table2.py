@@ -4,7 +4,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stages.analysis.naming import RECIPE_NAMES, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, class_name, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.results import Result, Results, recipes_of
 from stages.figures import style
@@ -16,23 +16,24 @@ HEIGHT = 0.22  # inches a row
 
 @rc_context(style.RULES)
 def draw(paper: Paper, dataset: str, found: Results) -> Picture:
-    """Draw each row of Table 2: a bar for its mean IoU of cars, dots for its seeds, and the paper's number beside it.
+    """Draw each row of Table 2: a bar for its mean IoU of the first class, dots for its seeds, and the paper's number.
 
     Args:
         paper: Gives the rows and the paper's numbers.
         dataset: What the results are of.
         found: The results by row.
     """
-    rows = list(paper.numbers.tables["table2"].rows)
+    rows = [row for row in paper.numbers.tables["table2"].rows if recipes_of(row, found)]
+    name = class_name(FIRST, next(iter(found.values())).classes)
     figure = Figure(figsize=(style.WIDTH, 0.65 + HEIGHT * len(rows)), layout="constrained")
     ours, theirs = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [1.25, 1]})
     numbers = {}
     for line, row in enumerate(rows):
         numbers[row] = _draw_row(ours, line, recipes_of(row, found))
-        printed = paper.iou(row, "car")
+        printed = paper.iou(row, FIRST)
         theirs.barh(line, printed, height=0.62, color=style.LINE)
         theirs.text(printed - 1.5, line, f"{printed:g}", va="center", ha="right")
-    for axes, title in ((ours, f"car IoU (%) here, {dataset_title(dataset)}"), (theirs, "in the paper, Cityscapes")):
+    for axes, title in ((ours, f"{name} IoU (%) here, {dataset_title(dataset)}"), (theirs, "in the paper, Cityscapes")):
         axes.set_title(title, loc="left", fontweight="bold")
         axes.set(xlim=(0, 100))
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -50,8 +51,8 @@ def draw(paper: Paper, dataset: str, found: Results) -> Picture:
         ours.legend(
             handles=handles, loc="lower right", frameon=False, fontsize=style.FONT_SIZE - 2, handlelength=1, borderpad=0
         )
-    listed = "; ".join(f"{row_title(row)}: {numbers[row]} (paper {paper.iou(row, 'car'):g})" for row in rows)
-    return Picture(figure, f"Bar chart of Table 2 on {dataset_title(dataset)}, car IoU in percent. {listed}.")
+    listed = "; ".join(f"{row_title(row)}: {numbers[row]} (paper {paper.iou(row, FIRST):g})" for row in rows)
+    return Picture(figure, f"Bar chart of Table 2 on {dataset_title(dataset)}, {name} IoU in percent. {listed}.")
 
 
 def row_title(row: str) -> str:
@@ -68,7 +69,7 @@ def _draw_row(axes: Axes, line: int, by_recipe: dict[str | None, Result]) -> str
     each = 0.62 / max(1, len(by_recipe))
     said = []
     for k, (recipe, result) in enumerate(by_recipe.items()):
-        iou = result.iou("car")
+        iou = result.iou(FIRST)
         if iou is None:
             continue
         name = RECIPE_NAMES[recipe] if recipe else PLAIN

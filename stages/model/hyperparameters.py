@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from stages.arrays import Classes
 from stages.config import Row, Settings
 from stages.errors import UserError
 from stages.model.recipes import Recipe, raw_start, recipe_of
@@ -22,6 +23,8 @@ class Hyperparameters:
         row: Its entry there.
         recipe: How it reads the paper, its overrides applied.
         dataset: The name of the dataset's profile.
+        classes: Names of the C classes that the row tells apart, by value; the first is the background.
+        masks_only: How many of them, the last ones, have masks and no boxes.
         size: (width, height) of the images, in pixels.
         batch_size: Images in a step.
         steps: Optimiser steps.
@@ -41,6 +44,8 @@ class Hyperparameters:
     row: Row
     recipe: Recipe
     dataset: str
+    classes: tuple[str, ...]
+    masks_only: int
     size: tuple[int, int]
     batch_size: int
     steps: int
@@ -73,7 +78,7 @@ class Hyperparameters:
     @property
     def logits(self) -> int:
         """Number of means that the network predicts for a pixel."""
-        return len(self.row.classes) if self.multi_class else 1
+        return len(self.classes) if self.multi_class else 1
 
     @property
     def channels(self) -> int:
@@ -82,13 +87,14 @@ class Hyperparameters:
 
     def record(self) -> dict[str, Any]:
         """Return the part of run.json that says how a run was set up, from which `restore` makes an equal object."""
-        fixed = ("name", "row", "recipe", "dataset")
+        fixed = ("name", "row", "recipe", "dataset", "classes", "masks_only")
         chosen = {key: value for key, value in asdict(self).items() if key not in fixed and value is not None}
         return {
             "row": self.name,
             "dataset": self.dataset,
-            "task": self.row.task,
-            "classes": list(self.row.classes),
+            "task": self.row.classes,
+            "classes": list(self.classes),
+            "masks_only": self.masks_only,
             "loss": self.row.loss,
             "recipe": self.row.recipe,
             "spec": self.row.model_dump(exclude_none=True),
@@ -105,28 +111,41 @@ class Hyperparameters:
         """
         settings = dict(run["settings"])
         settings["size"] = tuple(settings["size"])
+        settings |= {"classes": tuple(run["classes"]), "masks_only": run["masks_only"]}
         return cls(run["row"], Row(**run["spec"]), Recipe(**run["resolutions"]), run["dataset"], **settings)
 
 
-def resolve(settings: Settings, name: str) -> Hyperparameters:
+def row_of(settings: Settings, name: str) -> Row:
+    """Return the row of a name.
+
+    Raises:
+        UserError: There is none.
+    """
+    if name not in settings.rows:
+        raise UserError(f"--row {name}: no such row; configs/rows.yaml has {', '.join(settings.rows)}")
+    return settings.rows[name]
+
+
+def resolve(settings: Settings, name: str, classes: Classes) -> Hyperparameters:
     """Return the hyperparameters of row `name`, its recipe and every `auto` resolved.
 
     Args:
         settings: The content of the user's three files.
         name: A row's name in configs/rows.yaml.
+        classes: Of the dataset.
 
     Raises:
         UserError: There is no such row, or tau or the initial variance is beyond the recipe's bound on the variance.
     """
-    if name not in settings.rows:
-        raise UserError(f"--row {name}: no such row; configs/rows.yaml has {', '.join(settings.rows)}")
-    row, params, profile = settings.rows[name], settings.params, settings.profile
+    row, params, profile = row_of(settings, name), settings.params, settings.profile
     multi_class = row.loss in MULTI_CLASS
     chosen = Hyperparameters(
         name=name,
         row=row,
         recipe=recipe_of(row),
         dataset=params.dataset,
+        classes=classes.names(row.classes),
+        masks_only=len(classes.masks_only) if row.classes == "all" else 0,
         size=profile.boxes.size,
         batch_size=params.batch_size,
         steps=settings.steps,

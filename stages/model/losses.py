@@ -4,7 +4,7 @@
     Eq 3       l2                     Eq 11      keep_weight           Eq 16   exceeds_threshold,
     Eq 4, 5    bce                    Figure 4c  bootstrapping_loss            bootstrapped_target
     Eq 6 to 8  expected_logit         Eq 12, 13, 15  ce_uncertainty
-    Eq 9       bce_uncertainty        section 4.2    ce, ce_bootstrapping_loss
+    Eq 9       bce_uncertainty        section 4.2    ce, ce_any, ce_bootstrapping_loss
 
 Conventions, unless a docstring says otherwise:
 
@@ -149,6 +149,23 @@ def ce(mean: Tensor, target: Tensor) -> Tensor:
     """Return the cross-entropy of softmax(mu), section 4.2: (..., C) and (...) int64 -> (...)."""
     mean = full_precision(mean)
     return torch.logsumexp(mean, dim=-1) - mean.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+
+
+def ce_any(mean: Tensor, allowed: Tensor) -> Tensor:
+    """Return the cross-entropy of a label that is one of several classes: -log of the sum of their probabilities.
+
+    Not in the paper, whose boxes leave background alone outside of them. Where a dataset tells classes without boxes
+    apart, such as road and sky, a box image says of such a pixel only that it is one of these.
+
+    Args:
+        mean: (..., C) mu.
+        allowed: (C,) bool, the classes that the label may be; at least one.
+
+    Returns:
+        (...) the loss.
+    """
+    mean = full_precision(mean)
+    return torch.logsumexp(mean, dim=-1) - torch.logsumexp(mean[..., allowed], dim=-1)
 
 
 def sample_logits(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:

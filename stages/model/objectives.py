@@ -171,6 +171,10 @@ class _Pixels:
         if chosen.row.pixels == "all":
             self.uncertain = ~labels.pixel_perfect.view(-1, 1, 1) & self.valid
         self.certain = self.valid & ~self.uncertain
+        if chosen.masks_only:  # outside of its boxes, a box image leaves open which class without boxes it is
+            self._open = ~labels.pixel_perfect.view(-1, 1, 1) & (labels.target == 0)
+            number_of = torch.arange(chosen.logits, device=output.device)
+            self._unboxed = (number_of == 0) | (number_of >= chosen.logits - chosen.masks_only)
         self._output, self._target = output.float(), labels.target
         self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
 
@@ -196,7 +200,10 @@ class _Pixels:
         )
         target = torch.where(where, self._target, 0)  # void is no class
         if self.chosen.multi_class:
-            loss = equation(self._output[:, : self.chosen.logits].movedim(1, -1), target)
+            mean = self._output[:, : self.chosen.logits].movedim(1, -1)
+            loss = equation(mean, target)
+            if self.chosen.masks_only:
+                loss = torch.where(self._open, losses.ce_any(mean, self._unboxed), loss)
         else:
             loss = equation(self._output[:, 0], target.to(self._output.dtype))
         return torch.where(where, loss, 0)

@@ -164,10 +164,11 @@ def enlarge(mask: np.ndarray, picture: Entry, box: Entry) -> np.ndarray:
         (height, width) of the box, bool.
     """
     x, y, width, height = box["bbox"]
+    left, top, across, down = picture["window"]
     nearest = []
     for start, length, full, small in (
-        (y, height, picture["height"], len(mask)),
-        (x, width, picture["width"], mask.shape[1]),
+        (y - top, height, down, len(mask)),
+        (x - left, width, across, mask.shape[1]),
     ):
         drawn = span(start, start + length, full, small)
         centres = (2 * np.arange(start, start + length) + 1) * small // (2 * full)

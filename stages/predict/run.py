@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from stages.errors import UserError
 from stages.model.predictor import Predictor
+from stages.pictures import open_rgb
 from stages.predict import maps
 from stages.predict.coco import annotations, categories
 from stages.predict.drawings import draw
 from stages.predict.files import refuse_existing, whole_file
-from stages.predict.opening import open_rgb
 from stages.predict.scales import Size, fit_size, resize
 from stages.predict.sources import Source
 from stages.progress import bar
@@ -128,7 +128,7 @@ def _ahead(pool: Executor, depth: int, work: Callable[[Item], Result], items: It
 def _decode(source: Source, training: Size, options: Options) -> _Decoded | UserError:
     """Open a picture and bring it to the network's scale; return the error of one that cannot be opened."""
     try:
-        picture = open_rgb(source.file)
+        picture = open_rgb(source.file, smallest=1)
     except UserError as error:
         return error
     size = fit_size(picture.size, training)

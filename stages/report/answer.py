@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.analysis.gap import GapShare, gap_share, printed_gap_share
+from stages.analysis.naming import FIRST, class_name
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.results import Result, Results, collapsed, full_supervision
@@ -32,12 +33,12 @@ def answer(comparison: Comparison) -> str:
     """Return one sentence: how much of the paper's gap exists here, and how much of it the method closes."""
     stable, literal = (gap_share(row, comparison.paper, comparison.found) for row in (STABLE, LITERAL))
     gap = comparison.paper.asked.gap
-    printed = comparison.paper.iou(gap.full, "car") - comparison.paper.iou(gap.row, "car")
+    printed = comparison.paper.iou(gap.full, FIRST) - comparison.paper.iou(gap.row, FIRST)
     share = printed_gap_share(LITERAL, comparison.paper)
     if stable is None or literal is None or share is None:
         return f"The rows that the answer needs were not trained on {comparison.title}."
     dead = _collapsed(comparison.paper, comparison.found, LITERAL)
-    fate = f"the literal recipe collapses (car IoU {_iou(comparison.found[LITERAL])} %)"
+    fate = f"the literal recipe collapses ({comparison.first} IoU {_iou(comparison.found[LITERAL])} %)"
     if stable.share is None:
         closes = f", and {fate}" if dead else ""
         return (
@@ -70,15 +71,15 @@ def closed(comparison: Comparison) -> str:
 def reference_sentence(one: ReferenceResults, paper: Paper) -> str:
     """Return one sentence on what a dataset's reference runs found."""
     full = full_supervision(one.results)
-    stable, plain = (one.results[row].iou("car") for row in (STABLE, paper.asked.gap.row))
+    stable, plain = (one.results[row].iou(FIRST) for row in (STABLE, paper.asked.gap.row))
     if not full or stable is None or plain is None:
         return ""
-    runs = one.results[LITERAL].runs
+    runs, name = one.results[LITERAL].runs, class_name(FIRST, one.results[STABLE].classes)
     dead = sum(collapsed(run, full, paper.asked.collapse) for run in runs)
     fewest, most = one.seeds
     return (
-        f"{one.title}, {fewest} to {most} seeds: the stable recipe has {stable.mean:.1f} % car IoU, plain BCE on the "
-        f"same labels {plain.mean:.1f} %, full supervision {full:.1f} %; the literal recipe collapsed in {dead} of "
+        f"{one.title}, {fewest} to {most} seeds: the stable recipe has {stable.mean:.1f} % {name} IoU, plain BCE on "
+        f"the same labels {plain.mean:.1f} %, full supervision {full:.1f} %; the literal recipe collapsed in {dead} of "
         f"{len(runs)} trainings."
     )
 
@@ -96,7 +97,7 @@ def shares(paper: Paper, sources: Sequence[Results]) -> list[Share]:
 def gaps(paper: Paper, sources: Sequence[Results]) -> Share:
     """Return the gap itself, in points of IoU, in the form in which `shares` gives what is closed of it."""
     gap = paper.asked.gap
-    printed = paper.iou(gap.full, "car") - paper.iou(gap.row, "car")
+    printed = paper.iou(gap.full, FIRST) - paper.iou(gap.row, FIRST)
     measured = [gap_share(gap.row, paper, source) for source in sources]
     here = ["–" if one is None else _interval(one) for one in measured]
     return Share("The gap: full supervision − plain BCE, mixed", f"{printed:.1f} points", here)
@@ -119,7 +120,7 @@ def _points(found: GapShare) -> str:
 
 
 def _iou(result: Result) -> str:
-    iou = result.iou("car")
+    iou = result.iou(FIRST)
     return "–" if iou is None else f"{iou.mean:.0f}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from stages.analysis.claims import JudgedClaim, Verdict
-from stages.analysis.naming import dataset_title
+from stages.analysis.naming import class_name, dataset_title
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.statistics import Measured
 from stages.config import Settings
@@ -53,7 +53,7 @@ def claim_page(
     shown: list[Picture | None] = [drawn.measure(check, named, title)]
     if check.measure == "boxes_over_masks":  # shapes are for the eye
         rows = list(dict.fromkeys(row for verdict in judged.verdicts for row in verdict.rows))
-        shown.append(outputs.draw(rows, settings.rows[rows[0]].task, dataset, settings.params.seeds[0], root))
+        shown.append(outputs.draw(rows, settings.rows[rows[0]].classes, dataset, settings.params.seeds[0], root))
     shown += [
         drawn.curves(row, judged.results, BY_MEASURE[check.measure], dataset)
         for verdict in judged.verdicts
@@ -96,9 +96,10 @@ def seeds_table(judged: JudgedClaim, dataset: str) -> Table:
         for verdict in judged.verdicts
         if verdict.estimate
     ]
-    iou = ("mean_iou",) if check.label == "mean" else ("iou", check.label)
-    parts = {f"{check.label} IoU (%)": iou, **PARTS.get(check.measure, {})}
-    lines += [(row, name, part) for row in rows for name, keys in parts.items() if (part := found[row].by_seed(*keys))]
+    for row in rows:
+        parts = {f"{class_name(check.label, found[row].classes)} IoU (%)": found[row].iou_by_seed(check.label)}
+        parts |= {name: found[row].by_seed(*keys) for name, keys in PARTS.get(check.measure, {}).items()}
+        lines += [(row, name, part) for name, part in parts.items() if part]
     seeds = sorted({seed for _, _, by_seed in lines for seed in by_seed})
     head = headers([Cell(text) for text in ("", "", *(f"seed {seed}" for seed in seeds), "mean")])
     body, records = [], []

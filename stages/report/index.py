@@ -9,16 +9,18 @@ import nbformat
 
 from stages import config, paths
 from stages.analysis import claims, paper, reference_results, runtime
-from stages.analysis.naming import RECIPE_NAMES
+from stages.analysis.naming import RECIPE_NAMES, dataset_title
+from stages.analysis.own import ranking
 from stages.analysis.paper import Paper
-from stages.analysis.results import Result, Results, read_json, reference_runs, results
-from stages.config import PAPER_IMAGES, Settings
+from stages.analysis.results import Result, Results, left_out_rows, read_json, reference_runs, results
+from stages.arrays import VOID
+from stages.config import PAPER_IMAGES, Row, Settings
 from stages.errors import UserError
 from stages.figures import front, table2
 from stages.figures import runtime as runtime_figure
-from stages.figures.style import CLASS_COLOURS, CLASSES, Picture
+from stages.figures.style import CLASS_COLOURS, Picture
 from stages.paths import ROOT
-from stages.report import answer, claims_table, notebooks, pages
+from stages.report import answer, claims_table, notebooks, own, pages
 from stages.report.claim_page import claim_page
 from stages.report.paper_tables import Comparison, paper_tables
 from stages.report.run_tables import flip_table, other_rows, shape_table
@@ -51,11 +53,13 @@ def build(root: Path = ROOT) -> dict[str, str]:
     """
     settings, printed = config.load(root), paper.load(root)
     found = results(settings, root)
+    if settings.profile.train.rows == "own":
+        return {"index.html": _own_page(settings, printed, found, root)}
     dataset, seed = settings.params.dataset, settings.params.seeds[0]
     reference, _ = reference_results.load(printed, settings.rows, root)
     trained = reference[dataset].entries if dataset in reference else reference_runs(dataset, root)
-    judged = claims.judge_claims(printed, settings.rows, found, trained)
-    comparison = Comparison(printed, settings.rows, dataset, found)
+    comparison = Comparison(printed, settings.rows, dataset, found, left_out_rows(root))
+    judged = claims.judge_claims(printed, settings.rows, found, trained, comparison.left_out)
     listed = list(reference.values())
     sources = [found, *(one.results for one in listed)]
     cost = runtime.load(root)
@@ -90,18 +94,56 @@ def build(root: Path = ROOT) -> dict[str, str]:
         shapes=shape_table(comparison).html(),
         overview=_picture(OVERVIEW, root),
         figures=[_figure(name, printed, root) for name in notebooks.FIGURES],
-        legend=[(CLASSES[label], CLASS_COLOURS[label]) for label in (0, 1, 2)],
+        legend=[*zip(comparison.classes, CLASS_COLOURS.values(), strict=False), ("void", CLASS_COLOURS[VOID])],
         statistics=dataset_statistics(dataset, root),
         settings=settings,
         setting=_setting(settings),
         made=_made(found),
-        recipes=_recipes(found),
+        recipes=_recipes(found, settings.rows),
         scaled=scaled,
         growth=(*_address(runtime_figure.draw(cost)), runtime.caption(cost)),
-        rows=[_row_provenance(name, settings, found[name]) for name in settings.rows],
+        rows=[_row_provenance(name, settings, found[name]) for name in found],
+        left_out=_by_reason(comparison.left_out),
     )
     evidence = {f"claims/{one.claim.id}.html": claim_page(one, settings, reference, root) for one in judged}
     return {"index.html": page} | evidence
+
+
+def _own_page(settings: Settings, printed: Paper, found: Results, root: Path) -> str:
+    """Return the front page of a run on data of one's own."""
+    dataset = settings.params.dataset
+    ranked = ranking(settings.rows, found, printed.asked.confidence)
+    statistics = dataset_statistics(dataset, root)
+    classes: tuple[str, ...] = max((result.classes for result in found.values()), key=len, default=())
+    best = next((one.row for one in ranked if not one.full), "")
+    worst = own.worst_picture(best, settings, root) if best else None
+    return pages.render(
+        "own.html",
+        title=f"Learning label uncertainty on {dataset}",
+        dataset=dataset_title(dataset),
+        answer=own.answer(ranked, dataset, statistics["images"]["val"]),
+        ranking=own.ranking_table(ranked, found, dataset).html(),
+        single=all(len(result.runs) == 1 for result in found.values()),
+        left_out=_by_reason(left_out_rows(root)),
+        best=best,
+        relabels=next((one.row for one in ranked if settings.rows[one.row].bootstraps), None),
+        seed=settings.params.seeds[0],
+        worst=(best, *_address(worst)) if worst else None,
+        legend=[*zip(classes, CLASS_COLOURS.values(), strict=False), ("void", CLASS_COLOURS[VOID])],
+        statistics=statistics,
+        setting=_setting(settings),
+        made=_made(found),
+        recipes=_recipes(found, settings.rows),
+        rows=[_row_provenance(name, settings, found[name]) for name in found],
+    )
+
+
+def _by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the rows that were left out by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for row, why in left_out.items():
+        reasons.setdefault(why, []).append(row)
+    return reasons
 
 
 def _html(table: Any) -> str | None:
@@ -178,9 +220,13 @@ def _made(measured: Results) -> list[tuple[str, str]]:
     return total + [(key, value) for key, value in [*entries, *versions] if value]
 
 
-def _recipes(measured: Results) -> dict[str, list[tuple[str, str]]]:
-    """Return every recipe that a run names, with its fields as the run recorded them, as (name, value)."""
-    recorded = [run["resolutions"] for result in measured.values() for run in result.runs if "resolutions" in run]
+def _recipes(measured: Results, rows: Mapping[str, Row]) -> dict[str, list[tuple[str, str]]]:
+    """Return every recipe that a run names, with its fields as the run recorded them, as (name, value).
+
+    Of a row without overrides, where there is one.
+    """
+    plain_last = sorted(measured, key=lambda name: not rows[name].overrides.model_dump(exclude_none=True))
+    recorded = [run["resolutions"] for name in plain_last for run in measured[name].runs if "resolutions" in run]
     return {
         recipe["name"]: [(key.replace("_", " "), _plain(value)) for key, value in recipe.items() if key != "name"]
         for recipe in recorded

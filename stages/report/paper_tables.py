@@ -1,9 +1,9 @@
 """Tables 1-3 beside the paper's numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stages.analysis.naming import CLASS_NAMES, RECIPE_NAMES, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.results import FULL, Result, Results, collapsed, full_supervision, recipes_of
 from stages.analysis.statistics import Measured
@@ -20,13 +20,25 @@ class Comparison:
 
     Attributes:
         paper: What the paper prints, and what is asked of it. rows: all of configs/rows.yaml.
-        dataset: Its name. found: the results of the rows.
+        dataset: Its name. found: the results of the rows that were not left out.
+        left_out: The reason for each of the others.
     """
 
     paper: Paper
     rows: Mapping[str, Row]
     dataset: str
     found: Results
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> str:
+        """The name of the dataset's first class."""
+        return class_name(FIRST, self.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that some row tells apart, by value."""
+        return max((result.classes for result in self.found.values()), key=len, default=())
 
     @property
     def title(self) -> str:
@@ -48,7 +60,7 @@ class Comparison:
         """What the mark of collapsed trainings means."""
         limits = self.paper.asked.collapse
         return (
-            f"{COLLAPSED} so many of the trainings collapsed: car IoU under {limits.iou_share:g} % of full "
+            f"{COLLAPSED} so many of the trainings collapsed: {self.first} IoU under {limits.iou_share:g} % of full "
             f"supervision’s ({FULL}), or over {limits.false_flip_rate:g} % of true foreground flipped in the end."
         )
 
@@ -86,6 +98,8 @@ def count_cells(row: Row) -> list[Cell]:
 def paper_tables(comparison: Comparison) -> list[Table]:
     """Return Tables 1-3 with every row that the paper prints and every recipe of it, in the paper's order.
 
+    A table none of whose rows the dataset trains is left out; a row that it does not train has no number.
+
     Raises:
         UserError: configs/rows.yaml lacks a row of the paper's tables.
     """
@@ -95,7 +109,8 @@ def paper_tables(comparison: Comparison) -> list[Table]:
         raise UserError(
             f"configs/rows.yaml: lacks {names}; allowed are more rows than the paper's tables have, not fewer"
         )
-    return [paper_table(key, comparison) for key in tables]
+    shown = [key for key, table in tables.items() if any(recipes_of(row, comparison.found) for row in table.rows)]
+    return [paper_table(key, comparison) for key in shown]
 
 
 def paper_table(key: str, comparison: Comparison) -> Table:
@@ -106,6 +121,7 @@ def paper_table(key: str, comparison: Comparison) -> Table:
     make = _one_class if len(printed.classes) == 1 else _classes
     head, body = make(lines, printed.classes, comparison)
     remarks = [_remark(line, notes[line.name]) for line in lines if line.name in notes]
+    remarks += [f"{line.name} was left out: {why}." for line in lines if (why := comparison.left_out.get(line.name))]
     if any(COLLAPSED in cell.text for cells in body for cell in cells):
         remarks.append(comparison.collapse_note)
     number = key.removeprefix("table")
@@ -131,8 +147,8 @@ def _one_class(
     (label,) = classes
     recipes = list(dict.fromkeys(recipe for line in lines for recipe in line.ours if recipe))
     first = [Cell("", "text", 3), Cell("paper, Cityscapes", "paper"), Cell(comparison.title, "ours", 1 + len(recipes))]
-    names = [CLASS_NAMES[label], *(f"{RECIPE_NAMES[recipe]} recipe" for recipe in recipes)]
-    second = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell(CLASS_NAMES[label], "paper")]
+    names = [class_head(label, comparison.classes), *(f"{RECIPE_NAMES[recipe]} recipe" for recipe in recipes)]
+    second = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell(class_head(label), "paper")]
     head = [headers(first), headers([*second, *(Cell(name) for name in names)])]
     body = []
     for line in lines:
@@ -149,7 +165,7 @@ def _classes(
     lines: Sequence[_Line], classes: Sequence[str], comparison: Comparison
 ) -> tuple[list[list[Cell]], list[list[Cell]]]:
     names = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell("IoU", "text")]
-    head = [headers([*names, *(Cell(CLASS_NAMES[label]) for label in classes)])]
+    head = [headers([*names, *(Cell(class_head(label, comparison.classes)) for label in classes)])]
     body = []
     for line in lines:
         printed = [Cell(_printed(comparison.paper, line.name, label), "paper") for label in classes]

@@ -13,7 +13,7 @@ from matplotlib import rc_context
 
 from stages import config
 from stages.analysis import paper, reference_results
-from stages.analysis.naming import dataset_title
+from stages.analysis.naming import FIRST, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.results import REFERENCE, Results, read_arrays, recipes_of
@@ -37,7 +37,7 @@ SHOWN = {
 }
 """Rows in the picture of masks, and how it calls them."""
 FIVE_ROWS = ("bce-2780", "bce-500", "bce-0-2780", "bce-500-2280", "bootstrap-500-2280")
-FIRST = "camvid"
+SHOWN_FIRST = "camvid"
 """The dataset of README's five rows, where it is there: real photographs."""
 COMMAND = "python -m stages.report.reference"
 
@@ -71,7 +71,7 @@ def write_all(root: Path = ROOT) -> list[Path]:
         (out / "masks.png").write_bytes(masks(dataset, root).png())
     (root / "docs" / "results.md").write_text(results_page(complete, printed, root), encoding="utf-8")
     readme = root / "README.md"
-    shown = complete.get(FIRST) or next(iter(complete.values()))
+    shown = complete.get(SHOWN_FIRST) or next(iter(complete.values()))
     rows = five_rows(printed, shown.results, shown.title, settings.rows)
     readme.write_text(insert(readme.read_text(encoding="utf-8"), "five-rows", rows), encoding="utf-8")
     return folders
@@ -82,11 +82,11 @@ def five_rows(printed: Paper, found: Results, title: str, rows: Mapping[str, Row
     lines = [["Labels", "Loss", "paper, Cityscapes", f"here, {title}"], ["---", "---", "---:", "---:"]]
     for name in FIVE_ROWS:
         result = recipes_of(name, found).get("stable") or found[name]
-        iou = result.iou("car")
+        iou = result.iou(FIRST)
         loss = "the method (here: stable recipe)" if rows[name].bootstraps else "plain cross-entropy"
         here = "–" if iou is None else f"{iou} (n = {iou.n})"
         labels = table2.row_title(name).split(",")[0].replace("500 masks", "18 % masks")
-        lines.append([labels, loss, f"{printed.iou(name, 'car'):g}", here])
+        lines.append([labels, loss, f"{printed.iou(name, FIRST):g}", here])
     return markdown_rows(lines) + "\n"
 
 

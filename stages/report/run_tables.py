@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from stages.analysis.naming import CLASS_NAMES
+from stages.analysis.naming import class_head
 from stages.analysis.results import Result
 from stages.analysis.statistics import Measured
 from stages.report.paper_tables import Comparison, count_cells
@@ -29,14 +29,19 @@ def other_rows(comparison: Comparison) -> Table | None:
     """Return the trained rows that none of Tables 1-3 prints; None when there are none."""
     printed = {row for table in comparison.paper.numbers.tables.values() for row in table.rows}
     rows, found = comparison.rows, comparison.found
-    names = [name for name in rows if name not in printed and name.removesuffix(f"-{rows[name].recipe}") not in printed]
+    names = [
+        name
+        for name in rows
+        if name in found and name not in printed and name.removesuffix(f"-{rows[name].recipe}") not in printed
+    ]
     if not names:
         return None
-    labels = [label for label in CLASS_NAMES if any(found[name].iou(label) for name in names)]
-    head = [Cell("Row", "text"), Cell("PP", "count"), Cell("BB", "count"), *(Cell(CLASS_NAMES[x]) for x in labels)]
+    known = ["mean", *max((found[name].classes for name in names), key=len)]
+    labels = [label for label in known if any(found[name].value(*_place(label)) for name in names)]
+    head = [Cell("Row", "text"), Cell("PP", "count"), Cell("BB", "count"), *(Cell(class_head(x, ())) for x in labels)]
     body, records = [], []
     for name in names:
-        row, values = rows[name], {label: found[name].iou(label) for label in labels}
+        row, values = rows[name], {label: found[name].value(*_place(label)) for label in labels}
         intro = [Cell(name, "text name", header=True), *count_cells(row)]
         body.append([*intro, *(Cell(comparison.shown(value)) for value in values.values())])
         for label, value in values.items():
@@ -48,11 +53,17 @@ def other_rows(comparison: Comparison) -> Table | None:
     return Table("others", title, comparison.spread_note, [headers(head)], body, notes, records)
 
 
+def _place(label: str) -> tuple[str, ...]:
+    """Return where a run has the IoU of a class, or the mean of them."""
+    return ("mean_iou",) if label == "mean" else ("iou", label)
+
+
 def flip_table(comparison: Comparison) -> Table:
     """Return how well each run finds the wrong pixels of its own training boxes: by label flips, else by its output."""
     how = {"label_flips": "flips (1 − W > ½)", "contradictions": "output differs"}
     entries = []
-    for name, row in comparison.rows.items():
+    for name in comparison.found:
+        row = comparison.rows[name]
         key = "label_flips" if row.bootstraps else "contradictions"
         entries.append((name, how[key], _values(comparison.found[name], key, FLIP_COLUMNS)))
     title = f"Which wrong box pixels are found, on {comparison.title}"
@@ -66,7 +77,9 @@ def flip_table(comparison: Comparison) -> Table:
 
 def shape_table(comparison: Comparison) -> Table:
     """Return how rectangular each run's validation output is."""
-    entries = [(name, "", _values(comparison.found[name], "rectangularity", SHAPE_COLUMNS)) for name in comparison.rows]
+    entries = [
+        (name, "", _values(comparison.found[name], "rectangularity", SHAPE_COLUMNS)) for name in comparison.found
+    ]
     entries = _measured(entries)
     title = f"How rectangular the output is, on {comparison.title}"
     caption = (

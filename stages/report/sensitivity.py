@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.analysis.claims import measure
-from stages.analysis.naming import RECIPE_NAMES
+from stages.analysis.naming import FIRST, RECIPE_NAMES
 from stages.analysis.paper import Check
 from stages.analysis.results import Result, icnr
 from stages.analysis.statistics import Measured
@@ -23,14 +23,14 @@ class Beside:
     full: str
 
 
-CAR = Beside("car", "bce-500", "bce-500-2280", "regression-500-2280", "bce-2780")
-CAR_PERSON = Beside("mean", "ce-500", "ce-500-2280", None, "ce-2780")
+ONE = Beside(FIRST, "bce-500", "bce-500-2280", "regression-500-2280", "bce-2780")
+FEW = Beside("mean", "ce-500", "ce-500-2280", None, "ce-2780")
 BESIDE = {
-    "bce-500-2280": CAR,
-    "uncertainty-500-2280": CAR,
-    "bootstrap-500-2280": CAR,
-    "ce-500-2280": CAR_PERSON,
-    "ce-bootstrap-500-2280": CAR_PERSON,
+    "bce-500-2280": ONE,
+    "uncertainty-500-2280": ONE,
+    "bootstrap-500-2280": ONE,
+    "ce-500-2280": FEW,
+    "ce-bootstrap-500-2280": FEW,
 }
 """The rows of which studies/reference.yaml has variations, without their recipe."""
 HEAD = (
@@ -69,7 +69,7 @@ def sensitivity_table(comparison: Comparison) -> Table | None:
         records.append({"dataset": comparison.dataset, "entry": name, "row": base, **line})
     head = headers([Cell(name, "text" if name in ("Row", "recipe") else "ours") for name in HEAD])
     caption = (
-        "Reference runs, judged on the evaluation split. IoU of cars, or the mean over three classes, in percent, "
+        "Reference runs, judged on the evaluation split. IoU of the first class, or the mean over several, in percent, "
         "mean ± standard deviation (in brackets: how many seeds). Warm-up: share of the steps that draw clean masks "
         "alone. ICNR: the last layer’s weights start alike for the four pixels of a block. False-flip rate and "
         "recall: of the rightly and of the wrongly labelled box pixels, how many are flipped in the end. Boxes over "

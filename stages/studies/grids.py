@@ -342,6 +342,6 @@ def write(root: Path, run: Run, read: Callable[[str], bytes]) -> None:
 def _labels(read: Callable[[str], bytes], pictures: str, split: str) -> dict[str, np.ndarray]:
     """Return masks, box targets and outputs of the images that the evaluation chose: uint8 (K, H, W), no photograph."""
     shown = np.load(io.BytesIO(read(pictures)))
-    masks, targets = (np.load(io.BytesIO(read(f"{split}/{name}.npy"))) for name in ("masks", "targets-car"))
+    masks, targets = (np.load(io.BytesIO(read(f"{split}/{name}.npy"))) for name in ("masks", "targets-one"))
     chosen = shown["indices"]
     return {"mask": masks[chosen], "target": targets[chosen], "output": shown["output"].astype(np.uint8)}

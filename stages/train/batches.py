@@ -113,12 +113,13 @@ class Batches:
         """
         split = packed.train
         image, pixel_perfect = drawn.image, drawn.pixel_perfect
-        self._classes = len(row.classes)
-        maps = [split.images, split.targets(row.task), split.indices(row.task).view(np.int16)]
-        copied = _fits(sum(x.nbytes for x in maps) + split.masks[0].nbytes * len(pp), device)
+        self._classes = len(packed.classes.names(row.classes))
+        masks = split.masks(row.classes)
+        maps = [split.images, split.targets(row.classes), split.indices(row.classes).view(np.int16)]
+        copied = _fits(sum(x.nbytes for x in maps) + masks[0].nbytes * len(pp), device)
         storage = device if copied else torch.device("cpu")
         self._images, self._box_targets, self._box_numbers = (_tensor(x).to(storage) for x in maps)
-        self._masks = torch.from_numpy(split.masks[pp]).to(device) if copied else _tensor(split.masks)
+        self._masks = torch.from_numpy(masks[pp]).to(device) if copied else _tensor(masks)
         mask_index = np.full(len(split.images), -1, np.int64)
         mask_index[pp] = np.arange(len(pp)) if copied else pp
         # The whole plan lies where it is used, and the pixel-perfect draws of all steps in one list: copying a step's
@@ -177,12 +178,15 @@ def label_shares(packed: Packed, row: Row, pp: np.ndarray, box: np.ndarray) -> t
     Returns:
         (C,) in (0, 1), sum 1. Each class counts one pixel more than it has, so that each share has a logarithm.
     """
-    split, counts = packed.train, np.ones(len(row.classes), np.int64)
+    split, n_classes = packed.train, len(packed.classes.names(row.classes))
+    counts = np.ones(n_classes, np.int64)
     for i in pp:
-        seen = np.bincount(task_masks(split.masks[i], len(row.classes)).ravel(), minlength=VOID + 1)
-        counts += seen[: len(row.classes)]
+        seen = np.bincount(task_masks(split.masks(row.classes)[i], n_classes).ravel(), minlength=VOID + 1)
+        counts += seen[:n_classes]
+    outside = 1 if row.classes == "all" and packed.classes.masks_only else 0  # whose class a box image leaves open
     for i in box:
-        counts += np.bincount(np.asarray(split.targets(row.task)[i]).ravel(), minlength=len(row.classes))
+        seen = np.bincount(np.asarray(split.targets(row.classes)[i]).ravel(), minlength=VOID + 1)
+        counts[outside:] += seen[outside:n_classes]
     return tuple((counts / counts.sum()).tolist())
 
 
@@ -197,18 +201,23 @@ def fill_rate(packed: Packed, row: Row, pp: np.ndarray, quantile: float | None =
             together.
 
     Returns:
-        (C,) in [0, 1]; 1, so that nothing flips, for the background and for a class that has no box in these images.
+        (C,) in [0, 1]; 1, so that nothing flips, for the background, for classes without boxes, and for a class that
+        has no box in these images.
     """
     split = packed.train
-    boxes: dict[int, list[tuple[int, int]]] = {label: [] for label in range(1, len(row.classes))}  # (right, all) pixels
+    boxes: dict[int, list[tuple[int, int]]] = {
+        label: [] for label in range(1, len(packed.classes.of_boxes(row.classes)) + 1)
+    }  # (right, all) pixels
     for i in pp:
-        target, box, mask = (np.asarray(x[i]) for x in (split.targets(row.task), split.indices(row.task), split.masks))
+        maps = (split.targets(row.classes), split.indices(row.classes), split.masks(row.classes))
+        target, box, mask = (np.asarray(x[i]) for x in maps)
         known = (mask != VOID) & (box > 0)
         numbers, first, sizes = np.unique(box[known], return_index=True, return_counts=True)
         right = np.bincount(box[known & (mask == target)], minlength=int(numbers.max(initial=0)) + 1)
         for number, label, size in zip(numbers, target[known][first], sizes, strict=True):
             boxes[int(label)].append((int(right[number]), int(size)))
-    return (1.0, *(_share(counts, quantile) for counts in boxes.values()))
+    masks_only = len(packed.classes.names(row.classes)) - 1 - len(boxes)
+    return (1.0, *(_share(counts, quantile) for counts in boxes.values()), *[1.0] * masks_only)
 
 
 def _share(boxes: list[tuple[int, int]], quantile: float | None) -> float:

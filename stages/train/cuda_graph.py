@@ -65,7 +65,7 @@ def max_box_pixels(packed: Packed, row: Row, plan: Plan) -> int:
         row: Decides whether in-box pixels are uncertain, or all pixels of box images.
         plan: What this process draws.
     """
-    numbers = packed.train.indices(row.task)
+    numbers = packed.train.indices(row.classes)
     if row.pixels == "all":
         inside = np.full(len(numbers), numbers[0].size)
     else:

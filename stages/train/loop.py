@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
-from stages import paths
+from stages import left_out, paths
 from stages.arrays import Packed, open_packed, pools, write_json
 from stages.config import Settings
 from stages.device import keep_freed_memory, precision
@@ -32,7 +32,7 @@ from stages.device import resolve as resolve_device
 from stages.errors import UserError
 from stages.fields import LARGEST_SEED
 from stages.fingerprint import PROGRAMS, fingerprint
-from stages.model.hyperparameters import Hyperparameters, resolve
+from stages.model.hyperparameters import Hyperparameters, resolve, row_of
 from stages.model.network import build, normalise
 from stages.model.objectives import ListPixels, Supervision, list_pixels, objective, predict, split_output
 from stages.model.predictor import Predictor, flipper_of
@@ -97,10 +97,11 @@ def prepare(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -
         UserError: An unknown row, a seed out of range, a tau that the recipe cannot reach, packed arrays that are
             missing or broken, or too few images for the row.
     """
-    chosen = resolve(settings, name)
+    row_of(settings, name)  # before the data, which a wrong name need not wait for
+    packed = open_packed(paths.packed(settings.params.dataset, root))
+    chosen = resolve(settings, name, packed.classes)
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
-    packed = open_packed(paths.packed(chosen.dataset, root))
     row = chosen.row
     pp, box = pools(packed, row)
     rates = fill_rate(packed, row, pp, chosen.recipe.fill_quantile) if row.bootstraps else None
@@ -140,7 +141,7 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
         with exclusive_lock(checkpoints, short), open_checkpoint(checkpoints / f"{short}-{key[:16]}") as checkpoint:
             out.mkdir(parents=True, exist_ok=True)
             # Before run.json is written: an interrupted run must not leave an earlier one's files under its name.
-            for file in OUTPUT_FILES:
+            for file in (*OUTPUT_FILES, left_out.FILE):
                 (out / file).unlink(missing_ok=True)
             write_json(out / "run.json", run)
             write_json(paths.record(name, seed, root), record)
@@ -386,7 +387,7 @@ class _RunningIoU:
         """Add a batch, fade older ones, and return the IoU in percent; None while there is no foreground."""
         mean, _ = split_output(output, self.chosen)
         predicted, target = predict(mean, self.chosen), labels.target
-        known = (target >= 0) & (target < len(self.chosen.row.classes))
+        known = (target >= 0) & (target < len(self.chosen.classes))
         foreground = known & ((predicted > 0) | (target > 0))
         counts = torch.stack([(foreground & (predicted == target)).sum(), foreground.sum()])
         right, either = self.ranks.all_reduce_sum(counts).tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.arrays import Packed
+from stages.arrays import VOID, Packed
 from stages.config import Row
 from stages.model.predictor import Predictor
 
@@ -34,11 +34,12 @@ def choose(packed: Packed, row: Row, box: np.ndarray) -> np.ndarray:
     """
     known = set(box.tolist())
     candidates = [i for i in packed.pp_order[::-1][:CANDIDATES] if i in known]
-    targets = packed.train.targets(row.task)
+    targets, n_boxed = packed.train.targets(row.classes), len(packed.classes.of_boxes(row.classes))
 
     def order(i: int) -> tuple[bool, float, float]:
-        shares = np.bincount(np.asarray(targets[i]).ravel(), minlength=len(row.classes)) / targets[i].size
-        return bool(shares[0] < 0.5), -float(shares[1:].min()), -float(shares[1:].sum())
+        shares = np.bincount(np.asarray(targets[i]).ravel(), minlength=VOID + 1) / targets[i].size
+        classes = shares[1 : 1 + n_boxed]
+        return bool(shares[0] < 0.5), -float(classes.min()), -float(classes.sum())
 
     return np.array(sorted(candidates, key=order)[:COUNT], np.int64)
 
@@ -55,8 +56,8 @@ class Snapshots:
         self.indices = choose(packed, row, box)
         split = packed.train
         self._images = torch.from_numpy(np.array(split.images[self.indices]))
-        self._targets = torch.from_numpy(np.array(split.targets(row.task)[self.indices]))
-        self._boxes = torch.from_numpy(np.array(split.indices(row.task)[self.indices]).astype(np.int64))
+        self._targets = torch.from_numpy(np.array(split.targets(row.classes)[self.indices]))
+        self._boxes = torch.from_numpy(np.array(split.indices(row.classes)[self.indices]).astype(np.int64))
         self.taken: dict[int, dict[str, Tensor]] = {}
 
     def take(self, step: int, predictor: Predictor) -> None:

@@ -34,8 +34,8 @@ class Trace:
         split, known = packed.train, set(box.tolist())
         self.images = np.array([i for i in packed.pp_order[::-1] if int(i) in known][:IMAGES], np.int64)
         self._pictures = torch.from_numpy(np.array(split.images[self.images]))
-        self._targets = torch.from_numpy(np.array(split.targets(row.task)[self.images]))
-        self._boxes = torch.from_numpy(np.array(split.indices(row.task)[self.images]).astype(np.int64))
+        self._targets = torch.from_numpy(np.array(split.targets(row.classes)[self.images]))
+        self._boxes = torch.from_numpy(np.array(split.indices(row.classes)[self.images]).astype(np.int64))
         inside = np.flatnonzero(self._boxes.numpy())
         self.pixels = inside[:: max(1, -(-len(inside) // MAX_PIXELS))]
         self.taken: dict[int, dict[str, Tensor]] = {}

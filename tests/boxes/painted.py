@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 
 from stages.boxes.pack import pack
-from stages.config import Boxes, BoxLabels
+from stages.config import Boxes
 
 CAR, PERSON, VOID, ROAD = 26, 24, 3, 7
 PROFILE = Boxes(
-    labels=BoxLabels(car=(26,), person=(24,), void=(0, 1, 2, 3)),
+    classes={"car": (26,), "person": (24,)},
+    void=(0, 1, 2, 3),
     instances="ids",
     groups="box",
     min_area=4,

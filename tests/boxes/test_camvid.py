@@ -70,13 +70,13 @@ def test_boxes_are_those_of_an_independent_labelling(packed):
 def test_masks_at_training_size_keep_each_classs_share(packed):
     opened, labels = packed
     assert (len(opened.train), len(opened.val)) == (FRAMES, 2 * FRAMES)
-    assert opened.train.masks.shape == (FRAMES, 120, 160)
+    assert opened.train.masks("few").shape == (FRAMES, 120, 160)
     for split in (opened.train, opened.val):
         full = np.stack([labels[name] for name in split.ids])
         for values, wanted in (((CAR,), 1), ((PEDESTRIAN,), 2), (VOID, 255)):
             share = np.isin(full, values).mean()
             assert share > 0
-            assert (split.masks == wanted).mean() == pytest.approx(share, rel=0.25)
+            assert (split.masks("few") == wanted).mean() == pytest.approx(share, rel=0.25)
 
 
 def test_cars_fill_about_two_thirds_of_their_boxes(packed):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.arrays import TASKS, open_packed
-from stages.boxes.draw import draw_boxes, shrink_image, shrink_mask, span
+from stages.arrays import open_packed
+from stages.boxes.draw import draw_boxes, draw_covers, shrink_image, shrink_mask, span
 from stages.boxes.instances import Instance
+from stages.errors import UserError
 from tests.boxes.painted import crowd
+from tests.two_classes import TASKS
 
 
 def instance(label, x, y, width, height):
@@ -72,6 +74,18 @@ def test_the_smaller_or_the_larger_box_lies_on_top_in_any_order(overlap, inner):
         assert set(np.unique(index[4:8, 4:8])) == {1 + [box.label for box in order].index(inner)}
         assert target[0, 0] == 1
         assert target[12, 12] == 0
+
+
+def test_covers_has_every_class_whose_box_covers_a_pixel_not_only_the_one_on_top():
+    boxes = [(2, (4, 4, 4, 4)), (1, (0, 0, 12, 12)), (5, (6, 0, 2, 16))]
+    covers = draw_covers(boxes, (16, 16), (16, 16))
+    found = [covers[0, 0], covers[5, 5], covers[5, 6], covers[14, 6], covers[14, 0]]
+    assert found == [0b11, 0b111, 0b100111, 0b100001, 1]
+
+
+def test_more_boxes_than_an_index_map_can_number_are_refused():
+    with pytest.raises(UserError, match="32768 boxes in one image; allowed: 32767; a larger min_area"):
+        draw_boxes([instance(1, 0, 0, 1, 1)] * 2**15, (16, 16), (16, 16), "smaller")
 
 
 def test_a_box_thinner_than_a_training_pixel_keeps_one():

@@ -1,13 +1,14 @@
 """Which boxes are found in scenes with known extents, and what boxes.json says of them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from stages.arrays import open_packed
-from stages.boxes.instances import class_mask
+from stages.boxes.classes import label_ids
 from stages.errors import UserError
 from tests.boxes.painted import CAR, PERSON, PROFILE, ROAD, VOID, crowd, region
 
@@ -60,8 +61,8 @@ def test_under_the_minimum_area_there_is_no_box_but_the_mask_keeps_its_pixels(fo
     out = folder.pack(tmp_path / "packed", min_area=10, size=(32, 16))
     packed = open_packed(out)
     assert shapes(json.loads((out / "boxes.json").read_text())["annotations"]) == [(1, (10, 2, 5, 2), 10, 0)]
-    assert (packed.train.masks[0, 2:5, 2:5] == 1).all()
-    assert not packed.train.targets("car")[0, 2:5, 2:5].any()
+    assert (packed.train.masks("few")[0, 2:5, 2:5] == 1).all()
+    assert not packed.train.targets("one")[0, 2:5, 2:5].any()
     car = json.loads((out / "statistics.json").read_text())["train"]["car"]
     assert (car["instances"], car["boxes"], car["dropped"]) == (2, 1, 1)
 
@@ -76,7 +77,7 @@ def test_group_regions_become_boxes_or_void_by_policy(folder, tmp_path, policy, 
     out = folder.pack(tmp_path / "packed", groups=policy, size=(32, 16))
     found = shapes(json.loads((out / "boxes.json").read_text())["annotations"])
     assert found == (expected or [(1, (20, 8, 5, 4), 20, 0)])
-    mask = open_packed(out).train.masks[0]
+    mask = open_packed(out).train.masks("few")[0]
     assert set(np.unique(mask[2:6, 2:8])) == {value}
     assert set(np.unique(mask[8:12, 20:25])) == {1}
     statistics = json.loads((out / "statistics.json").read_text())
@@ -86,7 +87,8 @@ def test_group_regions_become_boxes_or_void_by_policy(folder, tmp_path, policy, 
 
 def test_labels_become_classes_by_the_profile_and_any_other_is_background():
     labels = np.array([[26, 24, 0, 3], [25, 33, 7, 255]], np.uint8)
-    assert class_mask(labels, PROFILE.labels).tolist() == [[1, 2, 255, 255], [0, 0, 0, 0]]
+    ids = label_ids(PROFILE, None, Path("manifest.json"))
+    assert ids.mask(labels, "few").tolist() == [[1, 2, 255, 255], [0, 0, 0, 0]]
 
 
 def test_boxes_json_is_coco(folder, tmp_path):

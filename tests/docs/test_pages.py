@@ -120,3 +120,8 @@ def test_every_module_of_stages_is_used_by_a_program() -> None:
     reached = {file.resolve() for file in closure(modules, ROOT).values()}
     every = {file.resolve() for file in (ROOT / "stages").rglob("*.py") if file.read_text().count("\n") > 3}
     assert {file.name for file in every - reached} <= {"__init__.py"}
+
+
+def test_every_source_of_data_stands_on_the_page_of_datasets() -> None:
+    page = (ROOT / "docs" / "datasets.md").read_text()
+    assert all(f"| `{name}` |" in page and f"- `{name}`" in page for name in SOURCES)

@@ -25,23 +25,24 @@ def said(pattern: str) -> float:
 
 def test_the_work_is_that_of_the_profile_and_the_network():
     profile = config.read_profiles(ROOT)["cityscapes"]
-    settings = config.load()
+    rows = [row for row in config.load().rows.values() if row.classes != "all"]  # the profile has two classes
+    assert int(said(r"All (\d+) rows")) == len(rows)
     drawn = profile.train.steps * 8
     assert profile.boxes.size == SIZE
     assert said(r"so ([\d]+)\s+images a row") == drawn
-    assert said(r"and ([\d.]+) million in all") == round(len(settings.rows) * drawn / 1e6, 1)
+    assert said(r"and ([\d.]+) million in all") == round(len(rows) * drawn / 1e6, 1)
     network = ERFNet(2).to("meta")
     with FlopCounterMode(display=False) as counter:
         network(torch.empty(1, 3, SIZE[1], SIZE[0], device="meta")).sum().backward()
     assert said(r"takes (\d+) GFLOP") == round(counter.get_total_flops() / 1e9)
-    total = len(settings.rows) * drawn
+    total = len(rows) * drawn
     assert said(r"\| ([\d.]+) hours") == round(total / said(r"one H200 \| (\d+)") / 3600, 1)
     assert said(r"\| (\d+) minutes") == round(3 * drawn / said(r"one H200 \| (\d+)") / 60)
     assert said(r"\| (\d+) days") == round(total / said(r"bf16 units \| ([\d.]+)") / 86400, -1)
 
 
 def test_the_arrays_are_what_their_files_hold():
-    specs = arrays.specs(1, SIZE)
+    specs = arrays.specs(1, SIZE, ("one", "few"))
     size = sum(np.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in specs.values())
     assert said(r"counted\* (\d+) bytes a\s+pixel") == size / PIXELS
     assert said(r"leaves (\d+) GB") == round(IMAGES * size / 1e9)

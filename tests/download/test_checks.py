@@ -107,13 +107,13 @@ def test_unknown_label_id(camvid, out, value):
     assert f"val_000000.png: unknown label id {value}; allowed: 0 to 11" in message
 
 
-@pytest.mark.parametrize("value", [19000, 20003, 24000, 33999])
-def test_instance_ids_of_things_signs_and_lights(cityscapes, out, value):
+@pytest.mark.parametrize("value", [24000, 33999])
+def test_instance_ids_of_what_cityscapes_counts(cityscapes, out, value):
     save(cityscapes / f"{STEM}_instanceIds.png", np.full((16, 32), value, dtype=np.uint16))
     assert download(CITYSCAPES, "cityscapes", out, {"CITYSCAPES_DATASET": str(cityscapes)}).is_file()
 
 
-@pytest.mark.parametrize("value", [34, 7000, 18000, 21000, 34000, 40001])
+@pytest.mark.parametrize("value", [34, 7000, 19000, 20003, 34000, 40001])
 def test_unknown_instance_id(cityscapes, out, value):
     save(cityscapes / f"{STEM}_instanceIds.png", np.full((16, 32), value, dtype=np.uint16))
     assert f"unknown instance id {value}" in refused(CITYSCAPES, out, CITYSCAPES_DATASET=cityscapes)

@@ -9,6 +9,7 @@ import torch
 from stages import arrays
 from stages.config import Row
 from tests.train.tiny import hyperparameters
+from tests.two_classes import CLASSES, content
 
 HEIGHT, WIDTH = 32, 48
 COUNTS = {"train": 10, "val": 20}  # more than one batch of validation images
@@ -19,8 +20,8 @@ class PretendedPredictor:
 
     def __init__(self, row: Row, /, variance: bool = True, **run):
         self.chosen = hyperparameters(row)
-        self.run = {"row": "a-row", "seed": 0, "dataset": "synthetic", "task": row.task, "recipe": row.recipe} | run
-        self._channels = 1 if row.task == "car" else 3
+        self.run = {"row": "a-row", "seed": 0, "dataset": "synthetic", "task": row.classes, "recipe": row.recipe} | run
+        self._channels = 1 if row.classes == "one" else 3
         self._variance = variance
 
     def __call__(self, images):
@@ -49,7 +50,7 @@ def draw(rng, height=HEIGHT, width=WIDTH):
         ellipse = ((y - top - (h - 1) / 2) / (h / 2)) ** 2 + ((x - left - (w - 1) / 2) / (w / 2)) ** 2 <= 1
         entry["masks"][ellipse] = label
     entry["masks"][-3:] = 255
-    for task, classes in (("car", (1,)), ("car-person", (1, 2))):
+    for task, classes in (("one", (1,)), ("few", (1, 2))):
         target, index = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint16)
         for number, (label, inside) in enumerate([box for box in boxes if box[0] in classes], start=1):
             target[inside], index[inside] = label, number
@@ -64,7 +65,7 @@ def make_packed(tmp_path):
 
     def make(output, path=tmp_path / "packed"):
         rng = np.random.default_rng(0)
-        arrays.create(path, COUNTS, (WIDTH, HEIGHT))
+        arrays.create(path, COUNTS, (WIDTH, HEIGHT), CLASSES.tasks)
         for split, count in COUNTS.items():
             for i in range(count):
                 entry = draw(rng)
@@ -73,7 +74,7 @@ def make_packed(tmp_path):
                 arrays.write(path, split, i, entry | {"images": np.stack(channels, -1).astype(np.uint8)})
         arrays.seal(path)
         split = {name: [f"{name}-{i}" for i in range(count)] for name, count in COUNTS.items()}
-        arrays.write_json(path / "split.json", split | {"pp_order": rng.permutation(COUNTS["train"]).tolist()})
+        arrays.write_json(path / "split.json", content(split, rng.permutation(COUNTS["train"]).tolist()))
         return arrays.open_packed(path)
 
     return make

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stages import config, paths
+from stages import config, left_out, paths
+from tests.two_classes import CLASSES
 
 pytestmark = pytest.mark.integration
 
@@ -27,8 +28,8 @@ def project(tmp_path):
     settings = config.load(tmp_path)
     for row in settings.rows:
         for seed in (0, 1, 2):
-            iou = {name: 10.0 * seed + c for c, name in enumerate(settings.rows[row].classes)}
-            metrics = {"row": row, "seed": seed, "dataset": settings.params.dataset, "task": settings.rows[row].task}
+            iou = {name: 10.0 * seed + c for c, name in enumerate(CLASSES.names(settings.rows[row].classes))}
+            metrics = {"row": row, "seed": seed, "dataset": settings.params.dataset, "task": settings.rows[row].classes}
             metrics |= {"recipe": settings.rows[row].recipe, "classes": list(iou), "iou": iou, "mean_iou": 20.0 + seed}
             paths.evaluate(row, seed, tmp_path).mkdir(parents=True)
             (paths.evaluate(row, seed, tmp_path) / "metrics.json").write_text(json.dumps(metrics))
@@ -62,7 +63,7 @@ def _gather(project):
 
 
 def _written(project):
-    files = [*paths.results(project).rglob("*"), paths.metrics(project)]
+    files = [*paths.results(project).glob("*-*"), *paths.plots(project).glob("*"), paths.metrics(project)]
     return {file.name: file.read_bytes() for file in files if file.is_file()}
 
 
@@ -75,7 +76,7 @@ def test_seeds_are_merged_and_others_left_out_without_torch(project):
     assert {key: result[key] for key in ("row", "dataset", "task", "recipe")} == {
         "row": "ce-500",
         "dataset": config.load(project).params.dataset,
-        "task": "car-person",
+        "task": "few",
         "recipe": None,
     }
     assert [run["seed"] for run in result["runs"]] == [0, 2]
@@ -153,3 +154,13 @@ def test_missing_record_broken_json_and_another_dataset_give_one_line(project):
 def test_command_line(project, arguments):
     done = _run([sys.executable, "-m", "stages.evaluate", *arguments], project)
     assert done.returncode == 2 and "usage: python -m stages.evaluate" in done.stderr
+
+
+def test_a_row_that_was_left_out_has_its_reason_in_place_of_runs(project):
+    for seed in (0, 2):
+        left_out.write(paths.evaluate("ce-500", seed, project), "needs two or more classes")
+    done = _gather(project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((paths.results(project) / left_out.FILE).read_text()) == {"ce-500": "needs two or more classes"}
+    assert json.loads(paths.result("ce-500", project).read_text())["left_out"] == "needs two or more classes"
+    assert json.loads(paths.result("bce-500", project).read_text())["runs"]

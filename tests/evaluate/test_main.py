@@ -1,6 +1,7 @@
 """`python -m stages.evaluate`: its command line and what it prints."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,11 +11,12 @@ from stages.evaluate import __main__ as program
 def test_the_iou_of_each_class_is_printed(monkeypatch, capsys):
     metrics = {"iou": {"background": 98.123, "car": 61.5}, "dataset": "synthetic", "n_images": 160}
     asked = []
-    monkeypatch.setattr(program.config, "load", lambda: "settings")
-    monkeypatch.setattr(program, "evaluate_run", lambda *words: asked.append(words) or metrics)
+    settings = SimpleNamespace(rows={"bce-500": None})
+    monkeypatch.setattr(program.config, "load", lambda: settings)
+    monkeypatch.setattr("stages.evaluate.run.evaluate_run", lambda *words: asked.append(words) or metrics)
     monkeypatch.setattr(sys, "argv", ["evaluate", "--row", "bce-500", "--seed", "2"])
     program.main()
-    assert asked == [("settings", "bce-500", 2)]
+    assert asked == [(settings, "bce-500", 2)]
     assert capsys.readouterr().out == "bce-500 seed 2: IoU (%) background 98.12, car 61.50; synthetic, 160 images\n"
 
 

@@ -16,6 +16,7 @@ from stages.model.hyperparameters import resolve
 from stages.model.network import build
 from stages.model.predictor import load
 from stages.train.traces import Trace
+from tests.two_classes import CLASSES
 
 ROW = "bootstrap-500-2280"
 
@@ -90,10 +91,13 @@ def test_a_network_from_disk(tmp_path, make_packed, settings, row):
     """No pretence: weights that were never trained, read back, evaluated."""
     packed = make_packed(2, paths.packed(settings.params.dataset, tmp_path))
     spec = settings.rows[row]
-    chosen = replace(resolve(settings, row), width=0.25)
+    chosen = replace(resolve(settings, row, CLASSES), width=0.25)
     if spec.bootstraps:
         chosen = replace(chosen, tau=0.5)
-    run = chosen.record() | {"seed": 3, "fill_rate": [1.0, 0.5, 0.5][: len(spec.classes)] if spec.bootstraps else None}
+    run = chosen.record() | {
+        "seed": 3,
+        "fill_rate": [1.0, 0.5, 0.5][: len(chosen.classes)] if spec.bootstraps else None,
+    }
     folder = paths.train(row, 3, tmp_path)
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(run))
@@ -105,12 +109,13 @@ def test_a_network_from_disk(tmp_path, make_packed, settings, row):
     np.savez(folder / "trace.npz", **trace.arrays())
     metrics = evaluate_run(settings, row, 3, tmp_path)
     pictures = np.load(paths.evaluate(row, 3, tmp_path) / "pictures.npz")
-    assert np.sum(metrics["confusion"]) == (packed.val.masks != 255).sum()
+    assert np.sum(metrics["confusion"]) == (packed.val.masks("few") != 255).sum()
     assert (metrics["label_flips"] is not None) == spec.bootstraps
     assert (metrics["contradictions"] is not None) == (spec.box > 0)
-    assert set(pictures) <= {"indices", "mean", "variance", "output"}  # may be pushed: no photograph
+    drawn = {"indices", "mean", "variance", "output", "image_iou", "worst_indices", "worst_output"}
+    assert set(pictures) <= drawn  # may be pushed: no photograph
     assert ("variance" in pictures) == (spec.loss not in ("bce", "ce"))
-    assert pictures["mean"].shape == (6, 3 if spec.task == "car-person" else 1, 32, 48)
+    assert pictures["mean"].shape == (6, 3 if spec.classes == "few" else 1, 32, 48)
     if row == "bootstrap-500-2280-stable":  # sigma^2 is 1 everywhere, above tau: all that the fill-rate cap lets flip
         assert metrics["label_flips"]["share_found"] == pytest.approx(50, abs=2)
     assert (metrics["trace"] is not None) == (spec.box > 0)

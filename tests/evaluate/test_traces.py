@@ -1,17 +1,18 @@
 """What became of box labels: constructed traces, whose every number can be told by hand."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from stages.arrays import Split
 from stages.config import Row
 from stages.evaluate.traces import trace_metrics
+from tests.two_classes import CLASSES
 
-BOOTSTRAP = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper")
-MULTI_CLASS = Row(task="car-person", loss="ce_bootstrap", pp=500, box=2280, recipe="paper")
-PLAIN = Row(task="car", loss="bce", pp=0, box=2780)
+BOOTSTRAP = Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="paper")
+MULTI_CLASS = Row(classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="paper")
+PLAIN = Row(classes="one", loss="bce", pp=0, box=2780)
 
 # The second of three images: six box pixels, the mask says car, car, car, background, person, void.
 MASKS = np.zeros((3, 2, 4), np.uint8)
@@ -19,11 +20,8 @@ MASKS[1].flat[:6] = 1, 1, 1, 0, 2, 255
 CAR, BOTH = np.zeros_like(MASKS), np.zeros_like(MASKS)
 CAR[1].flat[:6] = 1
 BOTH[1].flat[:6] = 1, 1, 1, 1, 2, 2
-SPLIT = Split(
-    images=np.zeros((*MASKS.shape, 3), np.uint8),
-    masks=MASKS,
-    ids=("a", "b", "c"),
-    maps={"targets-car": CAR, "targets-car-person": BOTH},
+PACKED = SimpleNamespace(
+    classes=CLASSES, train=SimpleNamespace(masks=lambda _: MASKS, targets={"one": CAR, "few": BOTH}.__getitem__)
 )
 
 
@@ -36,7 +34,7 @@ def trace(**maps):
 def test_targets_that_lose_and_then_gain():
     flipped_away = [0, 0, 1, 1, 1, 0]  # two of three cars gone, both wrong pixels kept
     cleaned = [1, 1, 1, 0, 0, 1]  # every wrong pixel found
-    found = trace_metrics(trace(target=np.array([flipped_away, cleaned], np.uint8)), SPLIT, BOOTSTRAP)
+    found = trace_metrics(trace(target=np.array([flipped_away, cleaned], np.uint8)), PACKED, BOOTSTRAP)
     assert found["steps"] == [5, 10]
     assert found["box"] == pytest.approx({"precision": 60.0, "recall": 100.0, "iou": 60.0})
     assert found["target"]["precision"] == pytest.approx([100 / 3, 100.0])
@@ -47,14 +45,14 @@ def test_targets_that_lose_and_then_gain():
 
 
 def test_a_person_is_an_object_to_a_task_that_has_the_class():
-    found = trace_metrics(trace(target=np.array([[1, 1, 1, 0, 2, 2]] * 2, np.uint8)), SPLIT, MULTI_CLASS)
+    found = trace_metrics(trace(target=np.array([[1, 1, 1, 0, 2, 2]] * 2, np.uint8)), PACKED, MULTI_CLASS)
     assert found["box"] == pytest.approx({"precision": 80.0, "recall": 100.0, "iou": 80.0})
     assert found["target"]["iou"] == [100.0, 100.0]
 
 
 def test_variances_by_kind_of_pixel():
     log_variance = np.array([[0, 0, 0, 1, 3, 50], [2, 2, 2, 1, 1, 50]], np.float16)
-    found = trace_metrics(trace(log_variance=log_variance), SPLIT, BOOTSTRAP)
+    found = trace_metrics(trace(log_variance=log_variance), PACKED, BOOTSTRAP)
     assert found["auroc"] == [1.0, 0.0]
     assert found["variance_right"] == pytest.approx([1.0, math.exp(2)])
     assert found["variance_wrong"] == pytest.approx([math.exp(2), math.e])
@@ -62,7 +60,7 @@ def test_variances_by_kind_of_pixel():
 
 
 def test_a_row_without_variance_has_its_boxes_and_outputs_alone():
-    found = trace_metrics(trace(output=np.array([[0] * 6, [1, 1, 0, 1, 0, 1]], np.uint8)), SPLIT, PLAIN)
+    found = trace_metrics(trace(output=np.array([[0] * 6, [1, 1, 0, 1, 0, 1]], np.uint8)), PACKED, PLAIN)
     assert set(found) == {"steps", "box", "output"}
     assert found["output"]["precision"] == [None, pytest.approx(200 / 3)]  # no output, no precision
     assert found["output"]["recall"] == pytest.approx([0.0, 200 / 3])
@@ -71,4 +69,4 @@ def test_a_row_without_variance_has_its_boxes_and_outputs_alone():
 
 def test_a_row_without_boxes_has_none():
     empty = {"steps": np.array([], int), "images": np.array([], int), "pixels": np.array([], int)}
-    assert trace_metrics(empty, SPLIT, PLAIN) is None
+    assert trace_metrics(empty, PACKED, PLAIN) is None

@@ -63,7 +63,7 @@ def test_the_panels_are_one_image_its_labels_and_each_rows_output(untouched: Pat
     files = {row: np.load(paths.evaluate(row, 0, untouched) / "pictures.npz") for row in front.ROWS}
     indices = files["bce-2780"]["indices"]
     k = next(k for k, i in enumerate(indices) if np.array_equal(split.images[i], panels[0]))
-    np.testing.assert_array_equal(panels[2], style.class_picture(split.targets("car")[indices[k]]))
+    np.testing.assert_array_equal(panels[2], style.class_picture(split.targets("one")[indices[k]]))
     for panel, file in zip(panels[3:], files.values(), strict=True):
         np.testing.assert_array_equal(panel, style.class_picture(file["output"][k]))
 
@@ -73,7 +73,7 @@ def test_the_alt_text_says_how_far_each_output_agrees_with_mask_and_boxes(projec
     split = arrays.open_packed(paths.packed(DATASET, project)).val
     file = paths.evaluate("bce-500-2280", 0, project) / "pictures.npz"
     saved = dict(np.load(file))
-    saved["output"] = np.stack([split.targets("car")[i] for i in saved["indices"]])
+    saved["output"] = np.stack([split.targets("one")[i] for i in saved["indices"]])
     np.savez(file, **saved)
     alt = front.draw(DATASET, 0, project).alt
     said = alt.split("BCE, mixed labels: ")[1]

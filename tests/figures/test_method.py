@@ -18,13 +18,13 @@ def test_each_line_shows_one_image_from_box_label_to_true_mask(untouched: Path):
     assert len(panels) == 2 * len(method.COLUMNS)
     split = arrays.open_packed(paths.packed(DATASET, untouched)).train
     saved = np.load(paths.train(ROW, 0, untouched) / "snapshots.npz")
-    areas = [int((split.targets("car")[i] == 1).sum()) for i in saved["indices"]]
+    areas = [int((split.targets("one")[i] == 1).sum()) for i in saved["indices"]]
     for line, k in enumerate(sorted(sorted(range(len(areas)), key=lambda k: -areas[k])[:2])):
         index = saved["indices"][k]
         shown = panels[line * len(method.COLUMNS) :]
-        truth = np.where(np.isin(split.masks[index], (0, 1, arrays.VOID)), split.masks[index], 0)
+        truth = np.where(np.isin(split.masks("few")[index], (0, 1, arrays.VOID)), split.masks("few")[index], 0)
         np.testing.assert_array_equal(shown[0], split.images[index])
-        np.testing.assert_array_equal(shown[1], style.class_picture(split.targets("car")[index]))
+        np.testing.assert_array_equal(shown[1], style.class_picture(split.targets("one")[index]))
         np.testing.assert_array_equal(shown[2], saved["label_flip"][-1, k])
         np.testing.assert_array_equal(shown[3], style.class_picture(saved["output"][-1, k]))
         np.testing.assert_array_equal(shown[4], style.class_picture(truth))

@@ -17,11 +17,11 @@ def inputs(comparison):
 def test_the_frame_has_each_run_once_with_its_iou_and_the_papers_number(comparison):
     printed, settings, results = inputs(comparison)
     frame = runs_frame(printed, settings, results)
-    assert list(dict.fromkeys(frame.row)) == list(settings.rows)
+    assert list(dict.fromkeys(frame.row)) == list(results)
     assert len(frame) == sum(len(result.runs) for result in results.values())
     stable = frame[frame.row == "bootstrap-500-2280-stable"].iloc[0]
     assert stable.iou == results["bootstrap-500-2280-stable"].runs[0]["iou"]["car"]
-    assert (stable.recipe, stable.measure, stable.paper) == ("stable", "car", 85.45)
+    assert (stable.recipe, stable.task, stable.paper) == ("stable", "one", 85.45)
     assert math.isnan(frame[frame.row == "regression-0-2780"].iloc[0].paper)
     assert frame[frame.row == "ce-2780"].iloc[0].iou == results["ce-2780"].runs[0]["mean_iou"]
 

@@ -36,8 +36,8 @@ def test_figure_2_shows_input_target_output_and_uncertainty(untouched: Path):
     assert len(panels) == 4 * 4
     # The four pictures with the largest cars are the last four of the six.
     np.testing.assert_array_equal(panels[0], split.images[2])
-    np.testing.assert_array_equal(panels[1], style.class_picture(split.targets("car")[2]))
-    np.testing.assert_array_equal(panels[2], style.class_picture(split.targets("car")[2]))
+    np.testing.assert_array_equal(panels[1], style.class_picture(split.targets("one")[2]))
+    np.testing.assert_array_equal(panels[2], style.class_picture(split.targets("one")[2]))
     assert panels[3].max() == pytest.approx(1.7, abs=1e-2)
 
 
@@ -58,7 +58,7 @@ def test_a_collapse_of_three_places_in_four_is_told_by_place(project: Path):
     found = figure5.flips_by_place(DATASET, 0, project)
     assert found.loc["literal recipe (paper)"].tolist() == [100.0, 100.0, 0.0, 100.0]
     saved = np.load(paths.train("bootstrap-500-2280-stable", 0, project) / "snapshots.npz")
-    inside = arrays.open_packed(paths.packed(DATASET, project)).train.targets("car")[saved["indices"]] > 0
+    inside = arrays.open_packed(paths.packed(DATASET, project)).train.targets("one")[saved["indices"]] > 0
     flipped = (saved["label_flip"][-1] > 0.5)[:, 1::2, ::2][inside[:, 1::2, ::2]]
     assert 0 < flipped.mean() < 1
     assert found.loc["stable recipe", "lower left"] == pytest.approx(100 * flipped.mean(), abs=0.05)
@@ -75,7 +75,7 @@ def test_figure_6_keeps_the_flips_of_each_class_to_its_boxes(untouched: Path):
     panels = images(figure6.draw(DATASET, 0, untouched).figure)
     assert len(panels) == 3 * 8
     split = arrays.open_packed(paths.packed(DATASET, untouched)).train
-    car, person, target = panels[2], panels[3], split.targets("car-person")[3]
+    car, person, target = panels[2], panels[3], split.targets("few")[3]
     assert car.max() == person.max() == 1
     assert not car[target != 1].any()
     assert not person[target != 2].any()
@@ -98,7 +98,7 @@ def test_outcome_by_what_is_left_of_the_boxes(objects, wrong, said):
 def test_the_shares_under_a_figure_are_those_of_the_pixels(untouched: Path):
     figure = figure5.draw(DATASET, 0, untouched).figure
     split = arrays.open_packed(paths.packed(DATASET, untouched)).train
-    mask, inside = split.masks[:6], split.indices("car")[:6] > 0
+    mask, inside = split.masks("few")[:6], split.indices("one")[:6] > 0
     wrong = (inside & (mask != 1) & (mask != arrays.VOID)).sum() / (inside & (mask != arrays.VOID)).sum()
     stable = texts(figure).partition("Stable recipe:")[2]
     assert f"{100 * wrong:.0f} % are flipped; 100 % of the rightly and 0 % of the wrongly labelled ones" in stable

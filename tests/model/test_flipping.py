@@ -11,6 +11,7 @@ from stages.model.flipping import LabelFlipper, may_flip
 from stages.model.hyperparameters import resolve
 from stages.model.predictor import flipper_of
 from stages.model.recipes import RECIPES
+from tests.two_classes import CLASSES
 
 
 def test_may_flip_takes_the_lowest_share_of_each_box():
@@ -68,12 +69,12 @@ def test_a_changed_tau_reaches_the_weight_of_eq_11_in_exactly_the_rows_that_boot
         flippers = {}
         for tau in (1.0, 3.0):
             changed = replace(settings, params=settings.params.model_copy(update={"tau": tau}))
-            chosen = resolve(changed, name)
+            chosen = resolve(changed, name, CLASSES)
             assert chosen.tau == (tau if row.bootstraps else None)
             flippers[tau] = flipper_of(chosen, (1.0, 0.0, 0.0))  # nothing is kept by the cap
         if not row.bootstraps:
             assert list(flippers.values()) == [None, None]
-            assert resolve(settings, name) == chosen
+            assert resolve(settings, name, CLASSES) == chosen
             continue
         for tau, flipper in flippers.items():
             assert flipper.tau == tau

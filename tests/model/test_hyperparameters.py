@@ -10,6 +10,7 @@ from stages.config import Overrides, Settings
 from stages.errors import UserError
 from stages.model.hyperparameters import Hyperparameters, resolve
 from stages.model.recipes import recipe_of
+from tests.two_classes import CLASSES
 
 ROWS = tuple(config.load().rows)
 
@@ -22,14 +23,14 @@ def with_row(settings: Settings, tau: float = 2.5, **overrides) -> Settings:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_what_is_recorded_restores_to_the_same(name, settings):
-    chosen = resolve(settings, name)
+    chosen = resolve(settings, name, CLASSES)
     read = json.loads(json.dumps(chosen.record()))
     assert Hyperparameters.restore(read) == chosen
     assert Hyperparameters.restore(read).record() == chosen.record()
 
 
 def test_overrides_and_every_setting_survive_the_record(settings):
-    chosen = resolve(with_row(settings, 7.5, prior=0.5, initial_variance=2.0), "changed")
+    chosen = resolve(with_row(settings, 7.5, prior=0.5, initial_variance=2.0), "changed", CLASSES)
     chosen = replace(chosen, size=(64, 32), batch_size=3, steps=7, learning_rate=0.1, schedule="constant", width=4.0)
     restored = Hyperparameters.restore(json.loads(json.dumps(chosen.record())))
     assert restored == chosen
@@ -38,7 +39,7 @@ def test_overrides_and_every_setting_survive_the_record(settings):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_what_a_row_does_not_read_is_none(name, settings):
-    chosen, row = resolve(settings, name), settings.rows[name]
+    chosen, row = resolve(settings, name, CLASSES), settings.rows[name]
     expected = {
         "pp_chance": row.pp > 0 and row.box > 0,
         "sampler": row.pp > 0 and row.box > 0,
@@ -54,7 +55,7 @@ def test_what_a_row_does_not_read_is_none(name, settings):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_settings_come_from_the_users_three_files_and_the_recipe_is_resolved(name, settings):
-    chosen, train = resolve(settings, name), settings.profile.train
+    chosen, train = resolve(settings, name, CLASSES), settings.profile.train
     assert (chosen.name, chosen.row, chosen.recipe) == (name, settings.rows[name], recipe_of(settings.rows[name]))
     assert (chosen.dataset, chosen.size) == (settings.params.dataset, settings.profile.boxes.size)
     assert (chosen.batch_size, chosen.width) == (settings.params.batch_size, train.width)
@@ -62,7 +63,7 @@ def test_the_settings_come_from_the_users_three_files_and_the_recipe_is_resolved
     assert (chosen.schedule, chosen.weight_decay) == (train.schedule, train.weight_decay)
     assert chosen.horizontal_flip == train.horizontal_flip
     turned = settings.params.model_copy(update={"steps": 3, "learning_rate": 0.25})
-    chosen = resolve(replace(settings, params=turned), name)
+    chosen = resolve(replace(settings, params=turned), name, CLASSES)
     assert (chosen.steps, chosen.learning_rate) == (3, 0.25)
 
 
@@ -77,7 +78,7 @@ def test_the_settings_come_from_the_users_three_files_and_the_recipe_is_resolved
     ],
 )
 def test_the_network_has_a_mean_and_where_needed_a_variance_for_each_logit(name, logits, channels, settings):
-    chosen = resolve(settings, name)
+    chosen = resolve(settings, name, CLASSES)
     assert (chosen.logits, chosen.channels) == (logits, channels)
     assert chosen.multi_class == (logits == 3)
     assert chosen.has_variance == (channels == 2 * logits)
@@ -85,15 +86,15 @@ def test_the_network_has_a_mean_and_where_needed_a_variance_for_each_logit(name,
 
 def test_an_unknown_row_is_one_line_that_names_the_rows(settings):
     with pytest.raises(UserError, match="^--row bce-501: no such row; configs/rows.yaml has bce-2780, bce-5") as error:
-        resolve(settings, "bce-501")
+        resolve(settings, "bce-501", CLASSES)
     assert "\n" not in str(error.value)
 
 
 def test_a_tau_that_a_bounded_variance_never_reaches_is_refused(settings):
     message = "^params.yaml: tau is 25; allowed for changed, whose recipe bounds the variance: below 20.1, or nothing"
     with pytest.raises(UserError, match=message):
-        resolve(with_row(settings, 25.0, bound="tanh", smax=3.0), "changed")
-    assert resolve(with_row(settings, 20.0, bound="tanh", smax=3.0), "changed").tau == 20.0
+        resolve(with_row(settings, 25.0, bound="tanh", smax=3.0), "changed", CLASSES)
+    assert resolve(with_row(settings, 20.0, bound="tanh", smax=3.0), "changed", CLASSES).tau == 20.0
 
 
 @pytest.mark.parametrize(
@@ -111,4 +112,4 @@ def test_a_tau_that_a_bounded_variance_never_reaches_is_refused(settings):
 )
 def test_an_initial_variance_beyond_the_bound_is_refused(overrides, message, settings):
     with pytest.raises(UserError, match=f"^configs/rows.yaml: changed: {message}$"):
-        resolve(with_row(settings, 1.0, **overrides), "changed")
+        resolve(with_row(settings, 1.0, **overrides), "changed", CLASSES)

@@ -324,3 +324,16 @@ def test_gradients_agree_with_finite_differences():
     noise, labels = torch.randn(5, 4, 3, dtype=torch.float64, generator=generator), torch.arange(4) % 3
     for estimator in (losses.ce_uncertainty, losses.ce_uncertainty_rao_blackwell):
         assert torch.autograd.gradcheck(lambda m, v, e=estimator: e(m, v, labels, noise), (means, log_variances))
+
+
+def test_the_loss_of_an_open_label_is_that_of_the_sum_of_its_classes_probabilities():
+    mean = 4 * torch.randn(50, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    allowed = torch.tensor([True, False, True, False, True])
+    probability = torch.softmax(mean, dim=-1)[:, allowed].sum(-1)
+    torch.testing.assert_close(losses.ce_any(mean, allowed), -probability.log())
+    one = torch.tensor([False, False, True, False, False])
+    torch.testing.assert_close(losses.ce_any(mean, one), losses.ce(mean, torch.full((50,), 2)))
+    assert losses.ce_any(mean, torch.ones(5, dtype=torch.bool)).abs().max() < 1e-12
+    far = torch.tensor([[1e4, -1e4, 0.0, 0.0, 0.0]], requires_grad=True)
+    losses.ce_any(far, ~torch.tensor([True, False, False, False, False])).sum().backward()
+    assert torch.isfinite(far.grad).all()

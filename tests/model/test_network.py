@@ -12,13 +12,13 @@ from tests.train.tiny import hyperparameters
 
 SHARES = (0.9, 0.07, 0.03)
 CONSTANTS = [
-    (Row(task="car", loss="bce", pp=2780, box=0), lambda y, m: -math.log(1 / (1 + math.exp(-m if y else m)))),
-    (Row(task="car", loss="regression", pp=500, box=2280, pixels="box"), lambda y, m: (y - m) ** 2),
+    (Row(classes="one", loss="bce", pp=2780, box=0), lambda y, m: -math.log(1 / (1 + math.exp(-m if y else m)))),
+    (Row(classes="one", loss="regression", pp=500, box=2280, pixels="box"), lambda y, m: (y - m) ** 2),
 ]
 
 
 def bootstrap(recipe: str = "stable", tau: float = 2.5, **overrides):
-    row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe=recipe, overrides=overrides)
+    row = Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe=recipe, overrides=overrides)
     return hyperparameters(row, tau=tau)
 
 
@@ -34,7 +34,7 @@ def test_a_mean_starts_at_the_constant_of_least_loss(row, loss):
 
 
 def test_with_several_classes_the_first_probabilities_are_the_classes_shares():
-    chosen = hyperparameters(Row(task="car-person", loss="ce", pp=2780, box=0))
+    chosen = hyperparameters(Row(classes="few", loss="ce", pp=2780, box=0))
     head = build(chosen, SHARES).head
     torch.testing.assert_close(head.bias.softmax(0), torch.tensor(SHARES))
     without = build(chosen).head
@@ -44,8 +44,8 @@ def test_with_several_classes_the_first_probabilities_are_the_classes_shares():
 def test_training_starts_at_one_variance_everywhere():
     torch.manual_seed(0)
     for row, means, start in [
-        (Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="paper"), 1, 1.0),
-        (Row(task="car-person", loss="ce_bootstrap", pp=500, box=2280, recipe="stable"), 3, 2.5),
+        (Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="paper"), 1, 1.0),
+        (Row(classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="stable"), 3, 2.5),
     ]:
         output = build(hyperparameters(row))(torch.randn(2, 3, 16, 32))
         assert output.shape[1] == 2 * means

@@ -11,14 +11,14 @@ from stages.model.objectives import Supervision, list_pixels, objective, predict
 from stages.model.predictor import flipper_of
 from stages.train.cuda_graph import padded_list
 from tests.train.tiny import hyperparameters
+from tests.two_classes import CLASSES
 
 SHAPE = (3, 6, 8)
 FILL_RATE = (1.0, 0.6, 0.5)
 
 
 def row_of(loss: str, **others) -> Row:
-    task = "car-person" if loss.startswith("ce") else "car"
-    return Row(task=task, loss=loss, pp=500, box=2280, **others)
+    return Row(classes="few" if loss.startswith("ce") else "one", loss=loss, pp=500, box=2280, **others)
 
 
 BOUND_PRIOR = {"bound": "tanh", "smax": 3.0, "prior": 0.25}
@@ -147,7 +147,7 @@ def test_void_pixels_and_pixels_outside_the_rule_have_no_gradient(name, labels):
     row = ROWS[name]
     output = output_of(row).requires_grad_()
     loss_of(row, output, labels).total.backward()
-    logits = len(row.classes) if name.startswith("ce") else 1
+    logits = len(CLASSES.names(row.classes)) if name.startswith("ce") else 1
     assert (output.grad[0, :, 5] == 0).all()  # void
     assert (output.grad[:, :logits][(labels.target != 255).unsqueeze(1).expand(-1, logits, -1, -1)] != 0).any()
     if hyperparameters(row).has_variance:
@@ -221,3 +221,28 @@ def test_a_batchs_loss_is_the_sum_of_its_parts_where_counts_are_summed(labels):
         sums = iter((valid, inside))  # what all_reduce_sum returns for the counts of either process
         total += objective(chosen, flipper, lambda _, sums=sums: next(sums))(output[part], mine).total
     torch.testing.assert_close(total, whole.total)
+
+
+@pytest.mark.parametrize("name", ["ce", "ce_bootstrap"])
+def test_outside_of_boxes_a_box_image_leaves_open_which_class_without_boxes_it_is(name, labels):
+    """Four classes, of which the last has masks only: outside of boxes, background or the last."""
+    others = {"recipe": "paper"} if name == "ce_bootstrap" else {}
+    row = Row(classes="all", loss=name, pp=500, box=2280, **others)
+    changed = {"classes": ("background", "a", "b", "road"), "masks_only": 1}
+    chosen = hyperparameters(row, **changed)
+    output = torch.randn(SHAPE[0], chosen.channels, *SHAPE[1:], generator=torch.Generator().manual_seed(7))
+    flipper = flipper_of(chosen, (1.0, 0.6, 0.5, 1.0)) if row.bootstraps else None
+    found = objective(chosen, flipper)(output, labels).terms["plain"].item()
+    p = torch.softmax(output[:, :4], dim=1)
+    expected, valid = 0.0, 0
+    for image in range(SHAPE[0]):
+        for y in range(SHAPE[1]):
+            for x in range(SHAPE[2]):
+                target = int(labels.target[image, y, x])
+                valid += target != 255
+                if target == 255 or (row.bootstraps and labels.box[image, y, x]):
+                    continue
+                here = p[image, :, y, x]
+                is_open = image > 0 and target == 0
+                expected -= math.log(here[0] + here[3]) if is_open else math.log(here[target])
+    assert found == pytest.approx(expected / valid, rel=1e-5)

@@ -26,11 +26,11 @@ class FixedOutput(nn.Module):
 
 
 def predictor(loss: str, recipe: str | None, output, **overrides) -> Predictor:
-    task = "car-person" if loss == "ce_bootstrap" else "car"
+    classes = "few" if loss == "ce_bootstrap" else "one"
     counts = {"pixels": "all"} if loss == "regression" else {}
-    row = Row(task=task, loss=loss, pp=500, box=2280, recipe=recipe, overrides=overrides, **counts)
+    row = Row(classes=classes, loss=loss, pp=500, box=2280, recipe=recipe, overrides=overrides, **counts)
     chosen = hyperparameters(row)
-    return Predictor(FixedOutput(output), chosen, flipper_of(chosen, (1.0, 0.5, 0.5)[: len(row.classes)]))
+    return Predictor(FixedOutput(output), chosen, flipper_of(chosen, (1.0, 0.5, 0.5)[: len(chosen.classes)]))
 
 
 def ask(network: Predictor, target, box):

@@ -74,7 +74,7 @@ def test_an_initial_variance_out_of_the_bounds_reach_is_an_error():
 
 
 def stable(**overrides) -> Row:
-    return Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides=overrides)
+    return Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="stable", overrides=overrides)
 
 
 def test_a_rows_overrides_change_its_recipe_and_no_other():

@@ -12,6 +12,7 @@ from stages.config import load
 from stages.model.hyperparameters import resolve
 from stages.paths import ROOT
 from tests.pipeline.clones import declared_params
+from tests.two_classes import CLASSES
 
 STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 SETTINGS = load(ROOT)
@@ -109,7 +110,7 @@ def test_figure_1_imports_no_other_figure() -> None:
 
 @pytest.mark.parametrize("row", SETTINGS.rows)
 def test_a_training_uses_just_the_params_that_its_stage_tracks(row: str) -> None:
-    chosen = resolve(SETTINGS, row)
+    chosen = resolve(SETTINGS, row, CLASSES)
     used = {key for key in type(SETTINGS.params).model_fields if getattr(chosen, key, None) is not None}
     stage = STAGES[f"train-{SETTINGS.rows[row].group.replace('_', '-')}"]
     assert used == set(declared_params(stage)["params.yaml"])

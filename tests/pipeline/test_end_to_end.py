@@ -1,4 +1,4 @@
-"""The real pipeline, all 23 rows, with trainings of 3 steps on a few scenes."""
+"""The real pipeline, all rows, with trainings of 3 steps on a few scenes."""
 
 import sys
 from pathlib import Path

@@ -112,7 +112,7 @@ def test_a_box_without_a_flip_stays_the_box_to_the_pixel(full):
         w, h = (int(rng.integers(1, side - start + 1)) for side, start in zip(full, (x, y), strict=True))
         drawn = np.zeros((16, 32), bool)
         drawn[span(y, y + h, full[1], 16), span(x, x + w, full[0], 32)] = True
-        picture, box = {"width": full[0], "height": full[1]}, {"bbox": [x, y, w, h]}
+        picture, box = {"window": [0, 0, *full]}, {"bbox": [x, y, w, h]}
         mask = enlarge(drawn, picture, box)
         assert mask.shape == (h, w) and mask.all()
         assert not enlarge(~drawn, picture, box).any()

@@ -159,10 +159,10 @@ def test_a_broken_picture_is_left_out_and_listed(predictor_of, pictures, tmp_pat
     with pytest.raises(UserError, match="^2 of 9 pictures could not be opened") as error:
         predict(predictor_of(PLAIN), pictures, tmp_path / "out")
     assert "\n" not in str(error.value)
-    lines = [line for line in capsys.readouterr().err.splitlines() if "cannot be opened" in line]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "not an image, or a truncated one" in line]
     assert len(lines) == 2
-    assert lines[0].startswith(f"{pictures / 'sub' / 'broken.png'}: cannot be opened: ")
-    assert lines[1].startswith(f"{pictures / 'text.jpg'}: cannot be opened: ")
+    assert lines[0].startswith(f"{pictures / 'sub' / 'broken.png'}: not an image, or a truncated one (")
+    assert lines[1].startswith(f"{pictures / 'text.jpg'}: not an image, or a truncated one (")
     listed = json.loads((tmp_path / "out" / "predictions.json").read_text())["images"]
     assert [image["file_name"] for image in listed] == sorted(KINDS)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from stages import config, paths
 from stages.boxes.pack import pack
-from stages.download import download
+from stages.download.run import download
 from stages.model.network import normalise
 from stages.model.predictor import load
 from stages.train.loop import train

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.analysis import runtime
+from stages import config, left_out, paths
+from stages.analysis import paper, runtime
 from stages.errors import UserError
+from stages.figures import figure6
 from stages.figures import runtime as drawn_runtime
 from stages.report import index, notebooks
 from tests import miniature
@@ -55,12 +57,60 @@ def referenced(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return root, build(root)
 
 
+@pytest.fixture(scope="module")
+def one_class(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A miniature whose dataset has one class, and its pages: rows of several are left out."""
+    root = Path(shutil.copytree(untouched, tmp_path_factory.mktemp("one-class") / "project"))
+    miniature.write_reference(root)
+    why = "needs two or more classes; synthetic has nucleus"
+    skipped = {name: why for name, row in config.load(root).rows.items() if row.classes != "one"}
+    for name in skipped:
+        paths.result(name, root).unlink(missing_ok=True)
+        left_out.write(paths.train(name, 0, root), why)
+        left_out.write(paths.evaluate(name, 0, root), why)
+    (paths.results(root) / left_out.FILE).write_text(json.dumps(skipped))
+    for file in paths.results(root).glob("*-*.json"):
+        file.write_text(file.read_text().replace('"car"', '"nucleus"'))
+    return root, build(root)
+
+
+def test_what_a_dataset_cannot_fill_is_left_out_and_said(one_class):
+    root, pages = one_class
+    page = pages["index.html"]
+    assert "Table 3 on" not in page
+    said = re.search(r'<p class="note">Left out on synthetic street scenes: (.*?)</p>', page)[1]
+    assert "<code>ce-500</code>" in said and "(needs two or more classes; synthetic has nucleus)" in said
+    assert "literal recipe collapses (nucleus IoU 4 %)" in page
+    assert "Table 1 on" in page and "Table 2 on" in page
+    shown = {name.removeprefix("claims/").removesuffix(".html") for name in pages if name.startswith("claims/")}
+    asked = {one.id: one.check.rows for one in paper.load_claims(root).claims}
+    several = {one for one, rows in asked.items() if any(row.startswith("ce-") for row in rows)}
+    assert shown == set(asked) - several and "several-near-full" in several
+    for link in re.findall(r'href="(claims/[^"]+)"', page):
+        assert link in pages
+
+
+def test_a_figure_of_rows_that_were_left_out_says_so_in_its_place(one_class):
+    root, _ = one_class
+    picture = figure6.draw("synthetic", 0, root)
+    assert picture.alt == (
+        "Not shown on synthetic street scenes: ce-bootstrap-500-2280 was left out, needs two or more classes; "
+        "synthetic has nucleus."
+    )
+    assert picture.png().startswith(b"\x89PNG")
+
+
 def test_the_page_leads_with_the_answer_the_picture_and_the_chart(page: str):
     assert re.findall(r'<section id="(\w+)"', page) == [
         "tables", "boxes", "figures", "claims", "resolutions", "data", "made", "cost"
     ]  # fmt: skip
     order = [page.index(text) for text in ('class="answer"', 'class="front"', 'class="chart"', 'id="shares-title"')]
     assert order == sorted(order) and order[-1] < page.index('<section id="tables"')
+
+
+def test_a_recipe_is_shown_without_what_one_row_overrides(page: str):
+    paper_recipe = page.split("<h3>Recipe <code>paper</code>")[1].split("<h3>")[0]
+    assert re.search(r"<dt>warmup share</dt><dd>([\d.]+)</dd>", paper_recipe)[1] == "0.0"  # 0.3 in a row of its own
 
 
 def test_the_answer_and_the_shares_are_those_of_the_miniature(page: str):

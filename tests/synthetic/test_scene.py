@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.synthetic.schema import SyntheticScenes
 from stages.errors import UserError
 from stages.synthetic.dataset import draw_all
 from stages.synthetic.scene import draw
+from stages.synthetic.schema import SyntheticScenes
 from stages.synthetic.world import LABELS, PERSON, Difficulty
 from stages.yaml_files import check, refuse
 from tests.download.fabricated import DIFFICULTY, synthetic

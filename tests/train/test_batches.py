@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from stages.train import batches
 from stages.train.batches import Batches, fill_rate, label_shares, plan
 
 PP, BOX = np.arange(5), np.arange(5, 24)
-MIXED = Row(task="car", loss="bce", pp=500, box=2280)
+MIXED = Row(classes="one", loss="bce", pp=500, box=2280)
 
 
 def test_every_step_draws_a_batch_and_a_quarter_of_the_draws_is_pixel_perfect():
@@ -66,10 +68,12 @@ def test_a_batch_brings_masks_of_pixel_perfect_draws_and_box_targets_of_the_othe
             zip(drawn.image[step], drawn.pixel_perfect[step], drawn.mirrored[step], strict=True)
         ):
             turn = (lambda a: a[:, ::-1]) if mirrored else (lambda a: a)
-            mask = np.where(split.masks[i] == 2, 0, split.masks[i])  # a person is background in the binary task
+            mask = np.where(
+                split.masks("few")[i] == 2, 0, split.masks("few")[i]
+            )  # a person is background in the binary task
             assert (images[k].numpy() == turn(split.images[i])).all()
-            assert (labels.target[k].numpy() == turn(mask if pp else split.targets("car")[i])).all()
-            assert (labels.box[k].numpy() == (0 if pp else turn(split.indices("car")[i]))).all()
+            assert (labels.target[k].numpy() == turn(mask if pp else split.targets("one")[i])).all()
+            assert (labels.box[k].numpy() == (0 if pp else turn(split.indices("one")[i]))).all()
 
 
 @pytest.mark.parametrize("copied", [True, False])
@@ -86,8 +90,8 @@ def test_a_batch_is_what_a_loop_over_its_draws_makes(settings, packed, copied, m
         for place, (index, clean, mirrored) in enumerate(
             zip(drawn.image[step], drawn.pixel_perfect[step], drawn.mirrored[step], strict=True)
         ):
-            target = split.masks[index] if clean else split.targets("car-person")[index]
-            number = np.zeros_like(target) if clean else split.indices("car-person")[index]
+            target = split.masks("few")[index] if clean else split.targets("few")[index]
+            number = np.zeros_like(target) if clean else split.indices("few")[index]
             way = slice(None, None, -1 if mirrored else 1)
             np.testing.assert_array_equal(images[place], split.images[index][:, way])
             np.testing.assert_array_equal(labels.target[place], target[:, way])
@@ -107,11 +111,11 @@ def test_processes_take_every_draw_of_a_batch_once(packed):
 
 
 def test_a_quantile_of_the_fill_rate_is_of_boxes(packed):
-    row = Row(task="car", loss="bootstrap", pp=500, box=2280, recipe="stable")
+    row = Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="stable")
     pp, split, rates = packed.pp_order, packed.train, []
     for i in pp:
-        boxed = (split.targets("car")[i] > 0) & (split.masks[i] != arrays.VOID)  # one car in each image
-        rates.append((split.masks[i][boxed] == 1).mean())
+        boxed = (split.targets("one")[i] > 0) & (split.masks("few")[i] != arrays.VOID)  # one car in each image
+        rates.append((split.masks("few")[i][boxed] == 1).mean())
     assert len(set(rates)) > 3
     for quantile in (0.0, 0.1, 1.0):
         assert fill_rate(packed, row, pp, quantile) == pytest.approx((1.0, np.quantile(rates, quantile)))
@@ -119,11 +123,11 @@ def test_a_quantile_of_the_fill_rate_is_of_boxes(packed):
 
 
 def test_the_fill_rate_is_measured_on_the_pixel_perfect_images_without_void(packed):
-    row = Row(task="car-person", loss="ce", pp=500, box=2280)
+    row = Row(classes="few", loss="ce", pp=500, box=2280)
     pp = packed.pp_order[:7]
     right, total = {1: 0, 2: 0}, {1: 0, 2: 0}
     for i in pp:
-        for target, mask in zip(packed.train.targets("car-person")[i].flat, packed.train.masks[i].flat, strict=True):
+        for target, mask in zip(packed.train.targets("few")[i].flat, packed.train.masks("few")[i].flat, strict=True):
             if target and mask != arrays.VOID:
                 total[int(target)] += 1
                 right[int(target)] += int(mask == target)
@@ -137,17 +141,36 @@ def test_label_shares_are_of_the_labels_that_the_row_is_trained_on(name, packed,
     pp, box = arrays.pools(packed, row)
     labels = np.concatenate(
         [
-            arrays.task_masks(packed.train.masks[pp], len(row.classes)).ravel(),
-            packed.train.targets(row.task)[box].ravel(),
+            arrays.task_masks(packed.train.masks("few")[pp], len(packed.classes.names(row.classes))).ravel(),
+            packed.train.targets(row.classes)[box].ravel(),
         ]
     )
     known = labels[labels != arrays.VOID]
     shares = label_shares(packed, row, pp, box)
     assert sum(shares) == pytest.approx(1)
-    assert shares == pytest.approx([(known == c).mean() for c in range(len(row.classes))], abs=1e-3)
+    assert shares == pytest.approx(
+        [(known == c).mean() for c in range(len(packed.classes.names(row.classes)))], abs=1e-3
+    )
 
 
 def test_a_class_without_a_label_has_a_share_above_zero(packed, settings):
     row = settings.rows["ce-2780"]
     nothing = np.array([], np.int64)
     assert label_shares(packed, row, nothing, nothing) == pytest.approx([1 / 3] * 3)
+
+
+def test_classes_without_boxes_have_no_fill_rate_and_box_images_do_not_say_how_many_pixels_they_have(packed):
+    """The person's class becomes one with masks only: what its boxes' task is called `all` has one class with boxes."""
+    row = Row(classes="all", loss="ce", pp=500, box=2280)
+    classes = arrays.Classes(("car",), ("grass",))
+    maps = {f"{kind}-all": packed.train.maps[f"{kind}-one"] for kind in ("targets", "indices")}
+    maps["masks-all"] = packed.train.masks("few")
+    split = replace(packed.train, classes=classes, maps=maps)
+    some = replace(packed, contents=replace(packed.contents, classes=classes), train=split)
+    pp, box = np.arange(4), np.arange(4, 10)
+    _, one, grass = fill_rate(some, row, pp)
+    assert one == pytest.approx(fill_rate(packed, Row(classes="one", loss="bce", pp=500, box=2280), pp)[1])
+    assert grass == 1.0
+    masks, targets = packed.train.masks("few")[pp], packed.train.targets("one")[box]
+    counts = [1 + (masks == 0).sum(), 1 + (masks == 1).sum() + (targets == 1).sum(), 1 + (masks == 2).sum()]
+    assert label_shares(some, row, pp, box) == pytest.approx(np.array(counts) / sum(counts))

@@ -20,6 +20,7 @@ from stages.train.batches import Batches, plan
 from stages.train.checkpoints import open_checkpoint
 from stages.train.cuda_graph import padded_list
 from stages.train.loop import Trainer, prepare
+from tests.two_classes import CLASSES
 
 pytestmark = pytest.mark.gpu
 
@@ -65,7 +66,7 @@ def trainer(settings: Settings, root: Path, name: str, engine: str, steps: int =
 @pytest.mark.parametrize("name", ROWS)
 def test_cpu_and_gpu_agree_on_the_loss_of_one_batch(name, packed, settings, monkeypatch):
     """fp32, TF32 off, dropout off; the multi-class noise is drawn on the CPU for both."""
-    chosen = resolve(settings, name)
+    chosen = resolve(settings, name, CLASSES)
     row = chosen.row
     pp, box = arrays.pools(packed, row)
     drawn = plan(pp, box, steps=1, batch_size=2, seed=0)

@@ -66,7 +66,7 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
         kept = ["output", *["log_variance"] * (row.loss not in ("bce", "ce")), *["target"] * row.bootstraps]
         assert {key for key in trace if key not in ("steps", "images", "pixels")} == set(kept)
         assert all(trace[key].shape == (len(trace["steps"]), len(trace["pixels"])) for key in kept)
-        boxes = np.array(packed.train.indices(row.task)[trace["images"]]).ravel()
+        boxes = np.array(packed.train.indices(row.classes)[trace["images"]]).ravel()
         assert (boxes[trace["pixels"]] > 0).all()
     record = json.loads(paths.record(name, 0, project).read_text())
     assert record["seconds"] > 0

@@ -5,15 +5,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages import arrays, paths
 from stages.train import __main__ as program
 from tests.train.processes import start, torchrun, train
 from tests.train.tiny import change
+from tests.two_classes import CLASSES, content
 
 LIMIT = 1 << 30  # bytes that a process may hold of its own; memory maps of files do not count
 IMAGES = 24_000  # of 160x120: 1.4 GB of pictures, 0.5 GB of masks and 2.7 GB of targets and box numbers
+
+
+CONTENTS = arrays.Contents({"train": ("a", "b"), "val": ("c",)}, np.arange(2), 2, CLASSES)
 
 
 @pytest.fixture
@@ -21,8 +26,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """What the program would train, or start as other processes."""
     found: list[tuple] = []
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    monkeypatch.setattr(program, "train", lambda settings, row, seed: found.append((row, seed)))
-    monkeypatch.setattr(program, "prepare", lambda settings, row, seed: found.append(("prepare", row, seed)))
+    monkeypatch.setattr("stages.train.loop.train", lambda settings, row, seed: found.append((row, seed)))
+    monkeypatch.setattr("stages.train.loop.prepare", lambda settings, row, seed: found.append(("prepare", row, seed)))
+    monkeypatch.setattr(program.arrays, "read_contents", lambda folder: CONTENTS)
     monkeypatch.setattr(program.os, "execv", lambda file, words: found.append(tuple(words)))
     monkeypatch.setattr(sys, "argv", ["train", "--row", "bce-500", "--seed", "3"])
     return found
@@ -89,14 +95,14 @@ def large(project: Path) -> Path:
     """The project with many more images, black ones, in files with holes: on disk they take nearly nothing."""
     folder = paths.packed("synthetic", project)
     counts, size = {"train": IMAGES, "val": 1}, (160, 120)
-    arrays.create(folder, counts, size)
+    arrays.create(folder, counts, size, CLASSES.tasks)
     record = {
         f"{split}/{name}": {"shape": list(shape), "dtype": dtype, "sha256": ""}
         for split, count in counts.items()
-        for name, (shape, dtype) in arrays.specs(count, size).items()
+        for name, (shape, dtype) in arrays.specs(count, size, CLASSES.tasks).items()
     }
     names = {split: [f"{split}{i}" for i in range(count)] for split, count in counts.items()}
-    arrays.write_json(folder / "split.json", names | {"pp_order": list(range(IMAGES))})
+    arrays.write_json(folder / "split.json", content(names, list(range(IMAGES))))
     arrays.write_json(folder / "arrays.json", record)
     (project / "dvc.yaml").touch()  # what makes a folder a project
     return project

@@ -8,6 +8,7 @@ from stages.model.network import build
 from stages.model.predictor import Predictor, flipper_of
 from stages.train.snapshots import COUNT, Snapshots, choose, moments
 from tests.train.tiny import hyperparameters
+from tests.two_classes import CLASSES
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(100, [15, 35, 100]), (12, [2, 4, 12]), (2, [1, 2]), (1, [1])])
@@ -21,7 +22,7 @@ def test_box_images_with_much_of_each_class_are_chosen(name, packed, settings):
     _, box = arrays.pools(packed, row)
     shares = {}
     for i in box:
-        pixels = np.bincount(packed.train.targets(row.task)[i].ravel(), minlength=len(row.classes))
+        pixels = np.bincount(packed.train.targets(row.classes)[i].ravel(), minlength=len(CLASSES.names(row.classes)))
         shares[int(i)] = pixels[1:].min() / pixels.sum()
     chosen = choose(packed, row, box)
     assert len(chosen) == COUNT

@@ -17,7 +17,7 @@ def test_the_followed_pixels_lie_in_boxes_of_the_last_images_of_pp_order(packed,
     row = settings.rows["bce-500-2280"]
     trace = Trace(packed, row, arrays.pools(packed, row)[1])
     assert trace.images.tolist() == packed.pp_order[::-1][:16].tolist()
-    boxes = packed.train.indices("car")[trace.images].ravel()
+    boxes = packed.train.indices("one")[trace.images].ravel()
     assert trace.pixels.tolist() == np.flatnonzero(boxes).tolist()
     fewer = Trace(
         packed, settings.rows["bootstrap-100-2680"], arrays.pools(packed, settings.rows["bootstrap-100-2680"])[1]

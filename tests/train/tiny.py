@@ -10,6 +10,7 @@ from stages import arrays, paths
 from stages.config import Row
 from stages.model.hyperparameters import MULTI_CLASS, Hyperparameters
 from stages.model.recipes import recipe_of
+from tests.two_classes import CLASSES, TASKS, content
 
 SIZE = (32, 16)  # width, height
 IMAGES = {"train": 24, "val": 6}
@@ -22,11 +23,7 @@ def paint(rng: np.random.Generator) -> dict[str, np.ndarray]:
     width, height = SIZE
     image = rng.integers(0, 60, (height, width, 3), dtype=np.uint8)
     mask = np.zeros((height, width), np.uint8)
-    entry = {
-        f"{kind}-{task}": np.zeros((height, width), np.uint8)
-        for kind in ("targets", "indices")
-        for task in arrays.TASKS
-    }
+    entry = {f"{kind}-{task}": np.zeros((height, width), np.uint8) for kind in ("targets", "indices") for task in TASKS}
     y, x = np.mgrid[:height, :width]
     for number, (label, w, h) in enumerate([(1, 12, 8), (2, 4, 6)], start=1):
         left, top = rng.integers(0, width - w), rng.integers(0, height - h)
@@ -34,11 +31,11 @@ def paint(rng: np.random.Generator) -> dict[str, np.ndarray]:
         shape = box & (((x - left - w / 2 + 0.5) / w * 2) ** 2 + ((y - top - h / 2 + 0.5) / h * 2) ** 2 <= 1)
         mask[shape] = label
         image[shape] = (200, 60, 60) if label == 1 else (60, 200, 60)
-        entry["targets-car-person"][box] = label
-        entry["indices-car-person"][box] = number
+        entry["targets-few"][box] = label
+        entry["indices-few"][box] = number
         if label == 1:
-            entry["targets-car"][box] = 1
-            entry["indices-car"][box] = 1
+            entry["targets-one"][box] = 1
+            entry["indices-one"][box] = 1
     mask[-1] = arrays.VOID
     indices = {name: value.astype(np.uint16) for name, value in entry.items() if name.startswith("indices")}
     return {"images": image, "masks": mask} | entry | indices
@@ -47,13 +44,13 @@ def paint(rng: np.random.Generator) -> dict[str, np.ndarray]:
 def write_packed(folder: Path) -> None:
     """Write the packed folder of the tiny dataset."""
     rng = np.random.default_rng(5)
-    arrays.create(folder, IMAGES, SIZE)
+    arrays.create(folder, IMAGES, SIZE, CLASSES.tasks)
     for split, count in IMAGES.items():
         for index in range(count):
             arrays.write(folder, split, index, paint(rng))
     names = {split: [f"{split}{i}" for i in range(count)] for split, count in IMAGES.items()}
     order = [int(i) for i in rng.permutation(IMAGES["train"])]
-    arrays.write_json(folder / "split.json", names | {"pp_order": order})
+    arrays.write_json(folder / "split.json", content(names, order))
     arrays.seal(folder)
 
 
@@ -88,6 +85,8 @@ def hyperparameters(row: Row, **changed: Any) -> Hyperparameters:
         "row": row,
         "recipe": recipe_of(row),
         "dataset": "synthetic",
+        "classes": CLASSES.names(row.classes),
+        "masks_only": 0,
         "size": SIZE,
         "batch_size": 4,
         "steps": 12,
