@@ -76,7 +76,9 @@ class Overrides(Model):
     fill_quantile: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
-    estimator: Literal["monte_carlo", "rao_blackwell"] | None = Field(None, description="monte_carlo, rao_blackwell")
+    estimator: Literal["monte_carlo", "rao_blackwell", "mean_field"] | None = Field(
+        None, description="monte_carlo, rao_blackwell, mean_field"
+    )
     last_layer: Literal["torch", "icnr"] | None = Field(None, description="torch, icnr")
 
 
@@ -86,8 +88,9 @@ class Row(Model):
     classes: Literal["one", "few", "all"] = Field(
         description="one, few, all (the dataset's first class, its first two, every one of three or more)"
     )
-    loss: Literal["bce", "regression", "uncertainty", "bootstrap", "ce", "ce_bootstrap"] = Field(
-        description="bce, regression, uncertainty, bootstrap (classes one), ce, ce_bootstrap (classes few or all)"
+    loss: Literal["bce", "regression", "uncertainty", "bootstrap", "ce", "ce_uncertainty", "ce_bootstrap"] = Field(
+        description="bce, regression, uncertainty, bootstrap (classes one), ce, ce_uncertainty, ce_bootstrap (classes "
+        "few or all)"
     )
     pp: int = whole(0, PAPER_IMAGES)
     box: int = whole(0, PAPER_IMAGES)
@@ -115,7 +118,7 @@ class Row(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Row":
-        multi_class = self.loss in ("ce", "ce_bootstrap")
+        multi_class = self.loss in ("ce", "ce_uncertainty", "ce_bootstrap")
         if multi_class != (self.classes != "one"):
             raise ValueError(f"loss {self.loss} is for classes {'few or all' if multi_class else 'one'}")
         if (self.loss == "regression") != (self.pixels is not None):

@@ -44,7 +44,7 @@ def refusal(root: Path) -> str:
 
 def test_the_projects_own_files_are_allowed() -> None:
     settings = load(ROOT)
-    assert len(settings.rows) == 29
+    assert len(settings.rows) == 31
     assert settings.rows["bce-2780"].classes == "one"
     assert settings.rows["ce-500"].classes == "few"
     assert list(settings.profile.boxes.classes) == ["car", "person"]

@@ -10,8 +10,8 @@ from stages.config import Row, Settings
 from stages.errors import UserError
 from stages.model.recipes import Recipe, raw_start, recipe_of
 
-MULTI_CLASS = ("ce", "ce_bootstrap")
-UNCERTAIN = ("regression", "uncertainty", "bootstrap", "ce_bootstrap")
+MULTI_CLASS = ("ce", "ce_uncertainty", "ce_bootstrap")
+UNCERTAIN = ("regression", "uncertainty", "bootstrap", "ce_uncertainty", "ce_bootstrap")
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ from stages.model.numerics import SampledCrossEntropy, constants, full_precision
 LOG_PI_8 = math.log(math.pi / 8)
 QUADRATURE_NODES = 8
 
-Estimator = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""`ce_uncertainty` or `ce_uncertainty_rao_blackwell`: (mean, log_variance, target, noise) -> loss."""
+Estimator = Callable[..., Tensor]
+"""`ce_uncertainty` or the like: (mean, log_variance, target, noise or None) -> loss."""
 
 
 # --- 3.1  Learning uncertainty (regression) ---------------------------------------------------------------------------
@@ -226,6 +226,26 @@ def ce_uncertainty_rao_blackwell(mean: Tensor, log_variance: Tensor, target: Ten
     return math.log(noise.shape[0]) - torch.logsumexp(log_p + log_weights, dim=0)
 
 
+def ce_uncertainty_mean_field(mean: Tensor, log_variance: Tensor, target: Tensor) -> Tensor:
+    """Return -log of the integral of Eq 13 by the mean-field approximation, without samples.
+
+    E[softmax(l)]_y = 1 / sum_c exp(-(mu_y - mu_c) / sqrt(1 + pi (sigma_y^2 + sigma_c^2) / 8)), the term c = y being 1
+    (Lu, Ie and Sha 2020, Mean-field approximation to Gaussian-softmax integral). For two classes it is Eq 8, of the
+    difference of their logits. Not in the paper; a recipe's `estimator` may be it.
+
+    Args:
+        mean, log_variance, target: As for `ce_uncertainty`.
+
+    Returns:
+        (...) the loss, the same whenever it is computed.
+    """
+    mean, s = full_precision(mean), full_precision(log_variance)
+    index = target.unsqueeze(-1)
+    together = torch.logaddexp(s, s.gather(-1, index))  # log of sigma_y^2 + sigma_c^2
+    adapted = (mean - mean.gather(-1, index)) * torch.exp(-0.5 * functional.softplus(together + LOG_PI_8))
+    return torch.logsumexp(adapted, dim=-1)
+
+
 def exceeds_threshold(log_variance: Tensor, target: Tensor, tau: float, trigger: str) -> Tensor:
     """Return whether the variance is above tau, the condition of Eq 16: (..., C), (...) int64 -> (...) bool.
 
@@ -257,7 +277,7 @@ def bootstrapped_target(mean: Tensor, target: Tensor, flip: Tensor) -> Tensor:
 
 
 def ce_bootstrapping_loss(
-    mean: Tensor, log_variance: Tensor, target: Tensor, new_target: Tensor, noise: Tensor, estimator: Estimator
+    mean: Tensor, log_variance: Tensor, target: Tensor, new_target: Tensor, noise: Tensor | None, estimator: Estimator
 ) -> tuple[Tensor, Tensor]:
     """Return the uncertainty loss on y and CE(mu, y*) under the detach rule, section 4.2; their sum is the loss.
 
@@ -265,8 +285,8 @@ def ce_bootstrapping_loss(
         mean, log_variance: (..., C).
         target: (...) int64, y.
         new_target: (...) int64, the bootstrapped y* of Eq 16.
-        noise: (T, ..., C), standard normal.
-        estimator: `ce_uncertainty` or `ce_uncertainty_rao_blackwell`.
+        noise: (T, ..., C), standard normal; None for an estimator that takes none.
+        estimator: `ce_uncertainty` or another with its arguments.
 
     Resolution: section 3.3 states the detach rule for the binary loss; the same here.
     """

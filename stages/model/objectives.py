@@ -19,7 +19,8 @@ from stages.model.flipping import LabelFlipper
 from stages.model.hyperparameters import Hyperparameters
 from stages.model.recipes import bound_log_variance
 
-ESTIMATORS = {"monte_carlo": losses.ce_uncertainty, "rao_blackwell": losses.ce_uncertainty_rao_blackwell}
+SAMPLED = {"monte_carlo": losses.ce_uncertainty, "rao_blackwell": losses.ce_uncertainty_rao_blackwell}
+"""The estimators of Eq 13 that draw noise; the other one is `mean_field`."""
 
 ListPixels = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Lists where a mask (M,) bool is True: its indices (P,) int64, and (P,) bool, False where the list is padding."""
@@ -114,6 +115,7 @@ def objective(
         "regression": _regression,
         "uncertainty": _uncertainty,
         "bootstrap": _bootstrap,
+        "ce_uncertainty": _ce_uncertainty,
         "ce_bootstrap": _ce_bootstrap,
     }[chosen.loss]
 
@@ -195,9 +197,12 @@ class _Pixels:
 
         Nearly every pixel takes part, so computing all of them costs less than selecting these.
         """
-        equation = {"regression": losses.l2, "ce": losses.ce, "ce_bootstrap": losses.ce}.get(
-            self.chosen.loss, losses.bce
-        )
+        equation = {
+            "regression": losses.l2,
+            "ce": losses.ce,
+            "ce_uncertainty": losses.ce,
+            "ce_bootstrap": losses.ce,
+        }.get(self.chosen.loss, losses.bce)
         target = torch.where(where, self._target, 0)  # void is no class
         if self.chosen.multi_class:
             mean = self._output[:, : self.chosen.logits].movedim(1, -1)
@@ -242,6 +247,13 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
     return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), listed.real & (flip > 0.5)
 
 
+def _ce_uncertainty(pixels: _Pixels) -> PixelLosses:
+    """Compute Eq 13 on uncertain pixels, plain CE on the others: section 3.2.1 with several classes."""
+    listed = pixels.listed()
+    loss = losses.ce_uncertainty_mean_field(listed.mean, listed.log_variance, listed.target)
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked({"uncertainty": loss}), None
+
+
 def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     """Compute section 4.2: Eq 15 and CE to the target of Eq 16 on uncertain pixels, plain CE on the others."""
     listed, chosen = pixels.listed(), pixels.chosen
@@ -249,9 +261,15 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     assert pixels.flipper is not None and chosen.mc_samples is not None
     flip = pixels.flipper.multi_class(mean, log_variance, target, listed.box)
     new_target = losses.bootstrapped_target(mean, target, flip)
-    shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them in memory
-    noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
-    estimator = ESTIMATORS[chosen.recipe.estimator]
+    estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
+    if estimator is not _mean_field:
+        shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them
+        noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
     uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
     maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap})
     return {"plain": pixels.plain(pixels.certain)} | maps, listed.real & flip & (new_target != target)
+
+
+def _mean_field(mean: Tensor, log_variance: Tensor, target: Tensor, _: None) -> Tensor:
+    """Compute Eq 13 without noise, with the arguments of the estimators that take some."""
+    return losses.ce_uncertainty_mean_field(mean, log_variance, target)

@@ -38,7 +38,7 @@ class Recipe:
         warmup_share: Share of the steps, from the first on, in which every draw is pixel-perfect (clean-label
             warm-up).
         trigger: The variance that Eq 16 compares with tau, `max` over classes or that of the `target` class.
-        estimator: Of the multi-class uncertainty loss, a key of `objectives.ESTIMATORS`.
+        estimator: Of the multi-class uncertainty loss, a key of `objectives.SAMPLED` or `mean_field`.
         last_layer: Initial weights of the layer that makes four pixels of each 2x2 block: `torch`, each with its own;
             `icnr`, all alike (Aitken et al. 2017, Checkerboard artifact free sub-pixel convolution).
     """

@@ -337,3 +337,50 @@ def test_the_loss_of_an_open_label_is_that_of_the_sum_of_its_classes_probabiliti
     far = torch.tensor([[1e4, -1e4, 0.0, 0.0, 0.0]], requires_grad=True)
     losses.ce_any(far, ~torch.tensor([True, False, False, False, False])).sum().backward()
     assert torch.isfinite(far.grad).all()
+
+
+def test_mean_field_is_eq_8_for_two_classes():
+    generator = torch.Generator().manual_seed(3)
+    mean, s = (6 * torch.randn(200, 2, dtype=torch.float64, generator=generator) for _ in range(2))
+    target = torch.arange(200) % 2
+    logit, together = mean[:, 1] - mean[:, 0], torch.log(s.exp().sum(-1))
+    expected = losses.bce_uncertainty(logit, together, target.double())
+    torch.testing.assert_close(losses.ce_uncertainty_mean_field(mean, s, target), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_mean_field_comes_close_to_a_million_samples():
+    generator = torch.Generator().manual_seed(4)
+    for variance in (0.1, 1.0, 2.5, 10.0):
+        mean = 2 * torch.randn(4, generator=generator, dtype=torch.float64)
+        s = torch.full((4,), math.log(variance), dtype=torch.float64)
+        samples = mean + variance**0.5 * torch.randn(10**6, 4, generator=generator, dtype=torch.float64)
+        sampled = torch.softmax(samples, dim=-1).mean(0)
+        found = torch.exp(-losses.ce_uncertainty_mean_field(mean.expand(4, 4), s.expand(4, 4), torch.arange(4)))
+        assert (found - sampled).abs().max() < 0.05
+
+
+def test_mean_field_is_plain_where_nothing_is_uncertain_and_does_not_change_with_all_means():
+    mean = 3 * torch.randn(50, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    target, sure = torch.arange(50) % 5, torch.full((50, 5), -20.0, dtype=torch.float64)
+    torch.testing.assert_close(
+        losses.ce_uncertainty_mean_field(mean, sure, target), losses.ce(mean, target), rtol=1e-7, atol=1e-7
+    )
+    unsure = torch.zeros(50, 5, dtype=torch.float64)
+    shifted = losses.ce_uncertainty_mean_field(mean + 7, unsure, target)
+    torch.testing.assert_close(losses.ce_uncertainty_mean_field(mean, unsure, target), shifted)
+
+
+def test_mean_field_is_differentiable_and_finite_at_the_ends():
+    mean, s = (
+        torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(k)).requires_grad_()
+        for k in (6, 7)
+    )
+    target = torch.arange(6) % 3
+    assert torch.autograd.gradcheck(lambda m, v: losses.ce_uncertainty_mean_field(m, v, target), (mean, s))
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        ends = torch.tensor([[1e4, -1e4, 0.0]] * 2, dtype=dtype).requires_grad_()
+        spread = torch.tensor([[-20.0] * 3, [90.0] * 3], dtype=dtype).requires_grad_()
+        loss = losses.ce_uncertainty_mean_field(ends, spread, torch.tensor([1, 1]))
+        loss.sum().backward()
+        assert loss.dtype == torch.float32 and torch.isfinite(loss).all()
+        assert torch.isfinite(ends.grad).all() and torch.isfinite(spread.grad).all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stages.config import Row
-from stages.model import objectives
+from stages.model import losses, objectives
 from stages.model.objectives import Supervision, list_pixels, objective, predict
 from stages.model.predictor import flipper_of
 from stages.train.cuda_graph import padded_list
@@ -246,3 +246,30 @@ def test_outside_of_boxes_a_box_image_leaves_open_which_class_without_boxes_it_i
                 is_open = image > 0 and target == 0
                 expected -= math.log(here[0] + here[3]) if is_open else math.log(here[target])
     assert found == pytest.approx(expected / valid, rel=1e-5)
+
+
+def test_several_classes_with_uncertainty_and_no_flips_take_the_mean_field_inside_boxes(labels):
+    row = row_of("ce_uncertainty")
+    output = output_of(row)
+    loss = loss_of(row, output, labels)
+    mean, s = output[:, :3].movedim(1, -1), output[:, 3:].movedim(1, -1)
+    known, inside = labels.target != 255, labels.box > 0
+    expected = losses.ce_uncertainty_mean_field(mean[inside], s[inside], labels.target[inside]).sum() / known.sum()
+    assert loss.terms["uncertainty"].item() == pytest.approx(expected.item(), rel=1e-5)
+    certain = known & ~inside
+    plain = losses.ce(mean[certain], labels.target[certain]).sum() / known.sum()
+    assert loss.terms["plain"].item() == pytest.approx(plain.item(), rel=1e-5)
+    assert "flipped" not in loss.terms
+
+
+def test_the_mean_field_estimator_draws_no_noise(labels):
+    row = row_of("ce_bootstrap", recipe="paper", overrides={"estimator": "mean_field"})
+    output = output_of(row)
+    state = torch.random.get_rng_state()
+    chosen = hyperparameters(row)
+    loss = objective(chosen, flipper_of(chosen, FILL_RATE))(output, labels)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    inside = labels.box > 0
+    mean, s = (part.movedim(1, -1)[inside] for part in (output[:, :3], output[:, 3:]))
+    expected = losses.ce_uncertainty_mean_field(mean, s, labels.target[inside]).sum() / (labels.target != 255).sum()
+    assert loss.terms["uncertainty"].item() == pytest.approx(expected.item(), rel=1e-5)
