@@ -1,12 +1,11 @@
 """From COCO instance files to pictures with labels.
 
 An image in which every object has a segmentation is pixel-perfect, also one without any object; any other is a box
-image, whose masks are used where they are. Label ids are 0 for background, 1, 2 ... for the categories by their ids,
-255 for crowd regions.
+image, whose masks are used where they are. Label ids are 0 for background, 1, 2 ... for the annotated categories by
+their ids, 255 for crowd regions.
 """
 
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -57,8 +56,9 @@ def listing(root: Path, index: list[Path], files: Mapping[Path, str], out: Path)
         UserError: Naming the first thing that is wrong, with the count of the others.
     """
     documents = {file: coco_json.read(file) for file in files}
-    classes = _classes(documents)
     items = find_items(root, index, documents, files)
+    refuse(_without_annotation(documents))
+    classes = _classes(documents)
     headers = _headers(root, items)
     objects = _objects(items, headers, documents, classes)
     refuse(_what_is_lacking(items, documents))
@@ -79,15 +79,17 @@ def listing(root: Path, index: list[Path], files: Mapping[Path, str], out: Path)
 
 
 def _classes(documents: Mapping[Path, Document]) -> tuple[str, ...]:
-    """Return the names of all categories: the first file's by their ids, then what others add; a name is one class."""
-    names = [part.name for one in documents.values() for part in sorted(one.categories, key=lambda part: part.id)]
-    classes = tuple(dict.fromkeys(names))
-    file = next(iter(documents))
-    if not classes:
-        raise UserError(f"{file}: has no category; name at least one class in the annotation tool")
-    if len(classes) > MOST_CLASSES:
-        raise UserError(f"{file}: {len(classes)} categories; allowed: at most {MOST_CLASSES}")
-    return classes
+    """Return the names of the categories that have annotations: the first file's by their ids, then what others add.
+
+    A name is one class. Tools list categories that nobody uses: Roboflow one of its own.
+    """
+    names: dict[str, None] = {}
+    for document in documents.values():
+        used = {annotation.category_id for annotation in document.annotations}
+        names |= {part.name: None for part in sorted(document.categories, key=lambda part: part.id) if part.id in used}
+    if len(names) > MOST_CLASSES:
+        raise UserError(f"{next(iter(documents))}: {len(names)} categories; allowed: at most {MOST_CLASSES}")
+    return tuple(names)
 
 
 def _headers(root: Path, items: list[Item]) -> list[Header]:
@@ -113,7 +115,7 @@ def _objects(
 ) -> list[Objects]:
     """Return each picture's boxes and masks."""
     labels = {
-        file: {category.id: classes.index(category.name) + 1 for category in document.categories}
+        file: {part.id: classes.index(part.name) + 1 for part in document.categories if part.name in classes}
         for file, document in documents.items()
     }
     problems: list[str] = []
@@ -201,11 +203,17 @@ def _label_file(item: Item) -> str:
 # ---- what the user should know ---------------------------------------------------------------------------------------
 
 
+def _without_annotation(documents: Mapping[Path, Document]) -> list[str]:
+    """Name the files that say nothing."""
+    return [
+        f"{file}: has no annotation; annotate its {len(document.images)} images, or leave the file out"
+        for file, document in documents.items()
+        if not document.annotations
+    ]
+
+
 def _what_is_lacking(items: list[Item], documents: Mapping[Path, Document]) -> list[str]:
     """Return why no training is possible, if it is not."""
-    for file, document in documents.items():
-        if not document.annotations:
-            return [f"{file}: has no annotation; annotate its {len(document.images)} images, or leave the file out"]
     if not any(annotation.has_mask for item in items for annotation in item.annotations):
         return [f"{next(iter(documents))}: no annotation has a segmentation, only boxes; {MASKS}"]
     boxes_alone = [item for item in items if item.split != "train" and not item.pixel_perfect]
@@ -239,18 +247,15 @@ def _notes(
 
 
 def _rare_classes(items: Iterable[Item], classes: tuple[str, ...], documents: Mapping[Path, Document]) -> list[str]:
-    """Name the classes without annotation, and those that no pixel-perfect training image shows."""
+    """Name the categories without annotation, and the classes that no pixel-perfect training image shows."""
     names = {file: {part.id: part.name for part in one.categories} for file, one in documents.items()}
-    seen: Counter[str] = Counter()
     masked: set[str] = set()
     for item in items:
-        found = [names[item.file][a.category_id] for a in item.annotations if not a.iscrowd]
-        seen.update(found)
         if item.pixel_perfect and item.split == "train":
-            masked.update(found)
-    unused = [name for name in classes if not seen[name]]
-    unmasked = [name for name in classes if seen[name] and name not in masked]
-    notes = [f"no annotation is of {', '.join(unused)}"] if unused else []
+            masked.update(names[item.file][a.category_id] for a in item.annotations if not a.iscrowd)
+    unused = sorted({name for known in names.values() for name in known.values()} - set(classes))
+    unmasked = [name for name in classes if name not in masked]
+    notes = [f"no annotation is of the category {', '.join(unused)}: left out"] if unused else []
     return notes + [
         f"no pixel-perfect training image has {name}: labels in its boxes can never flip, since the cap on flips is "
         "measured on masks; draw the masks of one image with it"

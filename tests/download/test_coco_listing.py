@@ -79,23 +79,44 @@ def test_a_crowd_is_void_with_or_without_a_mask_and_below_objects(coco, entries)
 def test_categories_with_gaps_are_numbered_by_their_ids_and_named(coco, manifest):
     coco.categories = {90: "Zürich, große Straße", 3: "cat", 17: "a b"}
     number = coco.picture("a.png")
-    coco.object(number, 90, **MASK)
+    for x, category in enumerate((90, 3, 17)):
+        coco.object(number, category, (9 * x, 3, 8, 6), segmentation=[polygon(9 * x, 3, 8, 6)])
     coco.write()
     content = manifest()
     assert content["classes"] == ["cat", "a b", "Zürich, große Straße"]
-    assert content["checks"]["label_ids"] == [0, 3]
-    assert content["images"][0]["boxes"][0]["label"] == 3
+    assert content["checks"]["label_ids"] == [0, 1, 2, 3]
+    assert [box["label"] for box in content["images"][0]["boxes"]] == [3, 1, 2]
+
+
+def test_a_category_without_annotation_is_no_class(coco, manifest, capsys):
+    """Roboflow lists one of its own, sometimes of a class's name."""
+    coco.categories = {0: "animals", 1: "cat", 2: "animals", 3: "dog"}
+    number = coco.picture("a.png")
+    coco.object(number, 1, **MASK)
+    coco.object(number, 2, (20, 10, 5, 5), segmentation=[polygon(20, 10, 5, 5)])
+    coco.write()
+    content = manifest()
+    assert content["classes"] == ["cat", "animals"]
+    assert [box["label"] for box in content["images"][0]["boxes"]] == [1, 2]
+    assert "note: no annotation is of the category dog: left out" in capsys.readouterr().err
 
 
 def test_a_name_is_one_class_though_files_number_it_differently(coco, manifest):
-    coco.object(coco.picture("a.png"), 3, **MASK)
+    for category in (7, 3):
+        coco.object(coco.picture(f"a{category}.png"), category, **MASK)
     coco.write("train.json")
     coco.categories = {1: "big dog", 2: "cat", 3: "bird"}
-    coco.object(coco.picture("b.png"), 2, **MASK)
+    for category in (2, 3):
+        coco.object(coco.picture(f"b{category}.png"), category, **MASK)
     coco.write("val.json")
     content = manifest()
     assert content["classes"] == ["cat", "big dog", "bird"]
-    assert [image["boxes"][0]["label"] for image in content["images"]] == [1, 1]
+    assert {image["id"]: image["boxes"][0]["label"] for image in content["images"]} == {
+        "a7.png": 2,
+        "a3.png": 1,
+        "b2.png": 1,
+        "b3.png": 3,
+    }
 
 
 # ---- boxes -----------------------------------------------------------------------------------------------------------
@@ -248,14 +269,10 @@ def test_no_boxes_at_all_is_no_mistake_they_are_made_from_masks(coco, entries):
     assert [box.bbox for box in entries()["a.png"].boxes] == [(2, 3, 8, 6)]
 
 
-def test_a_file_without_annotations_or_categories(coco, refusal):
+def test_a_file_without_annotations(coco, refusal):
     coco.picture("a.png")
     file = coco.write()
     assert refusal() == f"{file}: has no annotation; annotate its 1 images, or leave the file out"
-    coco.categories = {}
-    coco.picture("a.png")
-    coco.write()
-    assert refusal().startswith(f"{file}: has no category")
 
 
 def test_a_validation_image_without_masks(coco, refusal):
@@ -305,16 +322,20 @@ def test_a_size_that_is_not_said_is_the_pictures(coco, entries):
 
 def test_too_many_classes(coco, refusal):
     coco.categories = {number: f"class {number}" for number in range(255)}
-    coco.object(coco.picture("a.png"), 0, **MASK)
+    image = coco.picture("a.png")
+    for category in coco.categories:
+        coco.object(image, category, **MASK)
     file = coco.write()
     assert refusal() == f"{file}: 255 categories; allowed: at most 254"
 
 
 def test_every_class_of_254_has_a_label(coco, manifest):
     coco.categories = {number: f"class {number}" for number in range(254)}
-    coco.object(coco.picture("a.png"), 253, **MASK)
+    image = coco.picture("a.png")
+    for category in coco.categories:
+        coco.object(image, category, **MASK)
     coco.write()
-    assert manifest()["checks"]["label_ids"] == [0, 254]
+    assert manifest()["checks"]["label_ids"] == [0, 254]  # of equals the last lies on top
 
 
 def test_classes_that_cannot_flip_or_have_no_annotation_are_told(coco, entries, capsys):
@@ -328,7 +349,7 @@ def test_classes_that_cannot_flip_or_have_no_annotation_are_told(coco, entries, 
     coco.write("val.json")
     entries()
     said = capsys.readouterr().err.splitlines()
-    assert "note: no annotation is of bird" in said
+    assert "note: no annotation is of the category bird: left out" in said
     flips = [line for line in said if "can never flip" in line]
     assert [line.split(":")[1].split()[-1] for line in flips] == ["dog", "fish"]
     assert "draw the masks of one image with it" in flips[0]
