@@ -79,6 +79,7 @@ class Overrides(Model):
     estimator: Literal["monte_carlo", "rao_blackwell", "mean_field"] | None = Field(
         None, description="monte_carlo, rao_blackwell, mean_field"
     )
+    flip_to: Literal["any", "covered"] | None = Field(None, description="any, covered")
     last_layer: Literal["torch", "icnr"] | None = Field(None, description="torch, icnr")
 
 
@@ -132,7 +133,9 @@ class Row(Model):
             raise ValueError("overrides other than warmup_share are for bootstrap and ce_bootstrap alone")
         if "warmup_share" in overridden and not self.mixes:
             raise ValueError("overrides with warmup_share are for rows of both kinds of images (pp and box above 0)")
-        unread = {"bootstrap": ("trigger", "estimator"), "ce_bootstrap": ("flip_target", "prior")}.get(self.loss, ())
+        unread = {"bootstrap": ("trigger", "estimator", "flip_to"), "ce_bootstrap": ("flip_target", "prior")}.get(
+            self.loss, ()
+        )
         if ignored := [name for name in unread if name in overridden]:
             raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
         if self.overrides.initial_variance is not None and self.overrides.initial_variance_per_tau:

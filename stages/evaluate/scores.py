@@ -14,7 +14,7 @@ from stages.evaluate.iou import class_iou, confusion_matrix, mean_iou
 from stages.evaluate.label_variance import BINS, auroc, edge_ratio, edge_sums, variance_table
 from stages.evaluate.pictures import choose_pictures
 from stages.evaluate.rectangles import agreements, extents
-from stages.model.predictor import Predictor
+from stages.model.predictor import Predictor, covers_of
 
 BATCH = 16  # images at a time; bounds the memory, and no result depends on it
 N_WORST = 6
@@ -148,7 +148,8 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
             variances += variance_table(log_variance[counted], (truth != box_target)[counted])
             by_edge += edge_sums(log_variance, box_index).cpu()
         if row.bootstraps:
-            flipped = predictor.label_flips(prediction, box_target, box_index) > FLIPPED
+            covers = covers_of(predictor.chosen, packed, chosen)
+            flipped = predictor.label_flips(prediction, box_target, box_index, covers) > FLIPPED
             flips += box_error_table(box_target, truth, flipped, n_classes)
     found["contradictions"] = box_error_rates(contradictions, classes)
     if predictor.chosen.has_variance:

@@ -42,12 +42,14 @@ class LabelFlipper:
         tau: Threshold on sigma^2, in logit^2 (Eq 11, Eq 16).
         temperature: Of Eq 11, in logit^2; None in multi-class rows (Eq 16 is hard).
         fill_rate: (C,) rho of each class, see `batches.fill_rate`; entry 0 (background) is unused.
+        masks_only: How many of the C classes, the last ones, have no boxes.
     """
 
     recipe: Recipe
     tau: float
     temperature: float | None
     fill_rate: tuple[float, ...]
+    masks_only: int = 0
 
     def binary(self, mean: Tensor, log_variance: Tensor, box: Tensor) -> Tensor:
         """Return 1 - W of Eq 11 after the cap.
@@ -72,7 +74,7 @@ class LabelFlipper:
         """Return whether Eq 16 flips, after the cap; the new target, argmax(mu), may be the class that a pixel had.
 
         Args:
-            mean: (P, C) mu of in-box pixels.
+            mean: (P, C) mu of in-box pixels, see `reachable`.
             log_variance: (P, C) s.
             target: (P,) int64, the class of the box.
             box: (P,) as in `may_flip`.
@@ -85,6 +87,24 @@ class LabelFlipper:
         rival = mean.scatter(-1, index, -math.inf).amax(dim=-1)
         margin = mean.gather(-1, index).squeeze(-1) - rival
         return flip & self._allowed(margin, target, box)
+
+    def reachable(self, mean: Tensor, covers: Tensor | None) -> Tensor:
+        """Return the means with minus infinity for each class that the recipe lets no label flip to.
+
+        Args:
+            mean: (P, C) mu.
+            covers: (P,) int64, bit c where a box of class c covers the pixel; read by `flip_to: covered` alone.
+
+        Raises:
+            ValueError: The recipe needs `covers`, and it is None.
+        """
+        if self.recipe.flip_to == "any":
+            return mean
+        if covers is None:
+            raise ValueError("flip_to: covered needs to know which boxes cover a pixel")
+        number = torch.arange(mean.shape[-1], device=mean.device)
+        boxless = (number == 0) | (number >= mean.shape[-1] - self.masks_only)
+        return mean.masked_fill(~(((covers.unsqueeze(-1) >> number) & 1).bool() | boxless), -math.inf)
 
     def _allowed(self, score: Tensor, target: Tensor, box: Tensor) -> Tensor:
         """Return which pixels the fill-rate cap lets flip; all of them where the recipe has none."""

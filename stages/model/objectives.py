@@ -38,11 +38,13 @@ class Supervision:
         box: (N, H, W) int64, 1 + the number of the box on top of the pixel; 0 outside boxes and in pixel-perfect
             images.
         pixel_perfect: (N,) bool, whether an image's target is its mask.
+        covers: (N, H, W) int64, see `draw.draw_covers`; of rows whose recipe asks for it.
     """
 
     target: Tensor
     box: Tensor
     pixel_perfect: Tensor
+    covers: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class _Listed:
         target: (P,), fp32 in binary rows, else int64.
         box: (P,) int64, one number for each box of the batch.
         real: (P,) bool, False for padding, whose target is 0 and whose box is one of its own.
+        covers: (P,) int64, see `Supervision`, or None.
     """
 
     mean: Tensor
@@ -149,6 +152,7 @@ class _Listed:
     target: Tensor
     box: Tensor
     real: Tensor
+    covers: Tensor | None
 
     def masked(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return losses (P,) with zeros for padding."""
@@ -178,6 +182,7 @@ class _Pixels:
             number_of = torch.arange(chosen.logits, device=output.device)
             self._unboxed = (number_of == 0) | (number_of >= chosen.logits - chosen.masks_only)
         self._output, self._target = output.float(), labels.target
+        self._covers = labels.covers
         self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
 
     def listed(self) -> _Listed:
@@ -188,9 +193,10 @@ class _Pixels:
         output = self._output.movedim(1, -1).flatten(0, -2).index_select(0, place)
         mean, log_variance = split_output(output, self.chosen)
         assert log_variance is not None
+        covers = None if self._covers is None else self._covers.flatten()[place]
         if self.chosen.multi_class:
-            return _Listed(mean, log_variance, target, box, real)
-        return _Listed(mean[:, 0], log_variance[:, 0], target.to(mean.dtype), box, real)
+            return _Listed(mean, log_variance, target, box, real, covers)
+        return _Listed(mean[:, 0], log_variance[:, 0], target.to(mean.dtype), box, real, covers)
 
     def plain(self, where: Tensor) -> Tensor:
         """Return the loss without uncertainty where `where` (N, H, W) bool is True, zero elsewhere: (N, H, W).
@@ -259,8 +265,9 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     listed, chosen = pixels.listed(), pixels.chosen
     mean, log_variance, target = listed.mean, listed.log_variance, listed.target
     assert pixels.flipper is not None and chosen.mc_samples is not None
-    flip = pixels.flipper.multi_class(mean, log_variance, target, listed.box)
-    new_target = losses.bootstrapped_target(mean, target, flip)
+    reachable = pixels.flipper.reachable(mean, listed.covers)
+    flip = pixels.flipper.multi_class(reachable, log_variance, target, listed.box)
+    new_target = losses.bootstrapped_target(reachable, target, flip)
     estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
     if estimator is not _mean_field:
         shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them

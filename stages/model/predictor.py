@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.arrays import Packed
+from stages.boxes import covers as box_covers
 from stages.errors import UserError
 from stages.model.flipping import LabelFlipper
 from stages.model.hyperparameters import Hyperparameters
@@ -64,19 +67,20 @@ class Predictor:
         return Prediction(mean, log_variance, predict(mean, self.chosen))
 
     @torch.inference_mode()
-    def label_flips(self, prediction: Prediction, target: Tensor, box: Tensor) -> Tensor:
+    def label_flips(self, prediction: Prediction, target: Tensor, box: Tensor, covers: Tensor | None = None) -> Tensor:
         """Return 1 - W of Eq 11, or 1 where Eq 16 gives a new class, under the row's recipe; 0 outside boxes.
 
         Args:
             prediction: Of N images.
             target: (N, H, W) integer, the box targets.
             box: (N, H, W) integer, 1 + the number of the box on top, 0 outside.
+            covers: (N, H, W) integer, see `draw.draw_covers`; of rows with `flip_to: covered`.
 
         Returns:
             (N, H, W) fp32 in [0, 1].
 
         Raises:
-            ValueError: The row does not bootstrap.
+            ValueError: The row does not bootstrap, or lacks `covers`.
         """
         if self.flipper is None or prediction.log_variance is None:
             raise ValueError(f"loss {self.chosen.loss} flips nothing")
@@ -87,27 +91,37 @@ class Predictor:
         flips = torch.zeros(box.shape, device=mean.device)
         if self.chosen.multi_class:
             means, log_variances = (x.movedim(1, -1)[inside] for x in (mean, log_variance))
-            flip = self.flipper.multi_class(means, log_variances, target[inside], number)
-            flips[inside] = (flip & (means.argmax(dim=-1) != target[inside])).float()
+            known = None if covers is None else covers.to(mean.device).long()[inside]
+            reachable = self.flipper.reachable(means, known)
+            flip = self.flipper.multi_class(reachable, log_variances, target[inside], number)
+            flips[inside] = (flip & (reachable.argmax(dim=-1) != target[inside])).float()
         else:
             flips[inside] = self.flipper.binary(mean[:, 0][inside], log_variance[:, 0][inside], number)
         return flips
 
     @torch.inference_mode()
-    def relabel(self, prediction: Prediction, target: Tensor, label_flips: Tensor) -> Tensor:
+    def relabel(
+        self, prediction: Prediction, target: Tensor, label_flips: Tensor, covers: Tensor | None = None
+    ) -> Tensor:
         """Return the bootstrapped targets: y* of Eq 10 or Eq 16 where a label flips by over one half, else the target.
 
         Args:
             prediction: Of N images.
             target: (N, H, W) integer, the box targets.
             label_flips: (N, H, W), what `label_flips` returned for them.
+            covers: As for `label_flips`.
 
         Returns:
             (N, H, W) int64.
         """
         target = target.to(label_flips.device).long()
-        opposite = self.chosen.loss == "bootstrap" and self.chosen.recipe.flip_target == "opposite"
-        return torch.where(label_flips > 0.5, 1 - target if opposite else prediction.output, target)
+        if self.chosen.loss == "bootstrap" and self.chosen.recipe.flip_target == "opposite":
+            return torch.where(label_flips > 0.5, 1 - target, target)
+        new = prediction.output
+        if self.flipper is not None and self.chosen.recipe.flip_to != "any":
+            known = None if covers is None else covers.to(new.device).long()
+            new = self.flipper.reachable(prediction.mean.movedim(1, -1), known).argmax(dim=-1)
+        return torch.where(label_flips > 0.5, new, target)
 
     @torch.inference_mode()
     def label_log_variance(self, prediction: Prediction, target: Tensor) -> Tensor:
@@ -135,6 +149,22 @@ class Predictor:
         return prediction.log_variance.gather(1, index).squeeze(1)
 
 
+def covers_of(chosen: Hyperparameters, packed: Packed, indices: Sequence[int] | np.ndarray) -> Tensor | None:
+    """Return which classes cover the pixels of training images, (N, H, W) int64, where the row's recipe asks for it.
+
+    Args:
+        chosen: The row's hyperparameters.
+        packed: The data.
+        indices: Of the training images.
+
+    Raises:
+        UserError: boxes.json is missing or broken.
+    """
+    if chosen.recipe.flip_to == "any":
+        return None
+    return torch.from_numpy(box_covers.covers(packed, chosen.row.classes, indices).astype(np.int64))
+
+
 def flipper_of(chosen: Hyperparameters, fill_rate: Sequence[float] | None) -> LabelFlipper | None:
     """Return the row's rule of label flips, or None where the row does not bootstrap.
 
@@ -144,7 +174,7 @@ def flipper_of(chosen: Hyperparameters, fill_rate: Sequence[float] | None) -> La
     """
     if chosen.tau is None or fill_rate is None:
         return None
-    return LabelFlipper(chosen.recipe, chosen.tau, chosen.temperature, tuple(fill_rate))
+    return LabelFlipper(chosen.recipe, chosen.tau, chosen.temperature, tuple(fill_rate), chosen.masks_only)
 
 
 def load(folder: Path, device: torch.device) -> Predictor:

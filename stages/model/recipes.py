@@ -39,6 +39,8 @@ class Recipe:
             warm-up).
         trigger: The variance that Eq 16 compares with tau, `max` over classes or that of the `target` class.
         estimator: Of the multi-class uncertainty loss, a key of `objectives.SAMPLED` or `mean_field`.
+        flip_to: The classes that Eq 16 may turn a label to, `any` (the paper's), or `covered`: those without boxes, and
+            those of which a box covers the pixel.
         last_layer: Initial weights of the layer that makes four pixels of each 2x2 block: `torch`, each with its own;
             `icnr`, all alike (Aitken et al. 2017, Checkerboard artifact free sub-pixel convolution).
     """
@@ -55,6 +57,7 @@ class Recipe:
     warmup_share: float = 0.0
     trigger: str = "max"
     estimator: str = "monte_carlo"
+    flip_to: str = "any"
     last_layer: str = "torch"
 
     def first_variance(self, tau: float | None = None) -> float:

@@ -15,7 +15,7 @@ from stages import paths
 from stages.arrays import Packed, open_packed, pools, read_json
 from stages.boxes.draw import span
 from stages.errors import UserError
-from stages.model.predictor import Predictor
+from stages.model.predictor import Predictor, covers_of
 from stages.predict.coco import categories, encode
 from stages.predict.files import refuse_existing, whole_file
 from stages.progress import bar
@@ -118,7 +118,8 @@ def corrected_boxes(predictor: Predictor, packed: Packed, batch: int) -> tuple[l
             images, targets, indices = (
                 torch.from_numpy(array[part]) for array in (split.images, split.targets(task), split.indices(task))
             )
-            labels, log_variances = _correct(predictor, images, targets.long(), indices.long())
+            covers = covers_of(chosen, packed, part)
+            labels, log_variances = _correct(predictor, images, targets.long(), indices.long(), covers)
             for k, index, label, log_variance in zip(part, indices.numpy(), labels, log_variances, strict=True):
                 picture = coco["images"][k]
                 pictures.append(picture)
@@ -127,11 +128,14 @@ def corrected_boxes(predictor: Predictor, packed: Packed, batch: int) -> tuple[l
     return pictures, boxes
 
 
-def _correct(predictor: Predictor, images: Tensor, target: Tensor, box: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _correct(
+    predictor: Predictor, images: Tensor, target: Tensor, box: Tensor, covers: Tensor | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the bootstrapped targets (N, H, W) int64 and the log sigma^2 of the labels (N, H, W) fp32 of images."""
     target = target.where(box > 0, 0)  # outside of boxes nothing is asked
     prediction = predictor(images)
-    labels = predictor.relabel(prediction, target, predictor.label_flips(prediction, target, box))
+    flips = predictor.label_flips(prediction, target, box, covers)
+    labels = predictor.relabel(prediction, target, flips, covers)
     return labels.cpu().numpy(), predictor.label_log_variance(prediction, target).cpu().numpy()
 
 

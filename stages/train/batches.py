@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from stages.arrays import VOID, Packed, task_masks
+from stages.boxes.covers import covers
 from stages.config import Row
 from stages.model.objectives import Supervision
+from stages.model.recipes import recipe_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,10 @@ class Batches:
         copied = _fits(sum(x.nbytes for x in maps) + masks[0].nbytes * len(pp), device)
         storage = device if copied else torch.device("cpu")
         self._images, self._box_targets, self._box_numbers = (_tensor(x).to(storage) for x in maps)
+        self._covers = None
+        if recipe_of(row).flip_to == "covered":
+            found = covers(packed, row.classes, np.arange(len(split)))
+            self._covers = torch.from_numpy(found.astype(np.int32)).to(storage)
         self._masks = torch.from_numpy(masks[pp]).to(device) if copied else _tensor(masks)
         mask_index = np.full(len(split.images), -1, np.int64)
         mask_index[pp] = np.arange(len(pp)) if copied else pp
@@ -147,7 +153,11 @@ class Batches:
         target[clean] = masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)  # as `arrays.task_masks`
         box[clean] = 0
         images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))
-        return images, Supervision(target.long(), box.long(), pixel_perfect)
+        covers = None
+        if self._covers is not None:
+            drawn_covers = self._covers[drawn].to(self._device)
+            covers = torch.where(_like(mirrored, drawn_covers), drawn_covers.flip(2), drawn_covers).long()
+        return images, Supervision(target.long(), box.long(), pixel_perfect, covers)
 
 
 def _fits(size: int, device: torch.device) -> bool:

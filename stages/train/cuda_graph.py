@@ -114,7 +114,8 @@ class GraphedStep:
         self._calls += 1
         if self._calls <= WARM_UP_STEPS:
             return self._warm_up(images, labels)
-        inputs = (images, labels.target, labels.box, labels.pixel_perfect)
+        given = (images, labels.target, labels.box, labels.pixel_perfect, labels.covers)
+        inputs = tuple(x for x in given if x is not None)
         if self._graph is None:
             self._inputs = tuple(x.clone() for x in inputs)
             self._graph = torch.cuda.CUDAGraph()

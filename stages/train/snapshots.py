@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stages.arrays import VOID, Packed
 from stages.config import Row
-from stages.model.predictor import Predictor
+from stages.model.predictor import Predictor, covers_of
 
 COUNT = 6
 CANDIDATES = 256  # bounds how many images a choice reads
@@ -53,6 +53,7 @@ class Snapshots:
     """
 
     def __init__(self, packed: Packed, row: Row, box: np.ndarray):
+        self._packed = packed
         self.indices = choose(packed, row, box)
         split = packed.train
         self._images = torch.from_numpy(np.array(split.images[self.indices]))
@@ -70,7 +71,8 @@ class Snapshots:
             # The literal recipe's variance grows beyond fp16, which ends at 65504.
             taken["variance"] = prediction.variance.clamp(max=6e4).half()
         if predictor.flipper is not None:
-            taken["label_flip"] = predictor.label_flips(prediction, self._targets, self._boxes).half()
+            covers = covers_of(predictor.chosen, self._packed, self.indices)
+            taken["label_flip"] = predictor.label_flips(prediction, self._targets, self._boxes, covers).half()
         self.taken[step] = {name: value.cpu().clone() for name, value in taken.items()}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stages.arrays import Packed
 from stages.config import Row
-from stages.model.predictor import Predictor
+from stages.model.predictor import Predictor, covers_of
 
 IMAGES = 16
 MAX_PIXELS = 1 << 15  # of all images together, so that large images cost no more than small ones
@@ -31,6 +31,7 @@ class Trace:
     """
 
     def __init__(self, packed: Packed, row: Row, box: np.ndarray):
+        self._packed = packed
         split, known = packed.train, set(box.tolist())
         self.images = np.array([i for i in packed.pp_order[::-1] if int(i) in known][:IMAGES], np.int64)
         self._pictures = torch.from_numpy(np.array(split.images[self.images]))
@@ -49,8 +50,9 @@ class Trace:
         if predictor.chosen.has_variance:
             maps["log_variance"] = predictor.label_log_variance(prediction, self._targets).half()
         if predictor.flipper is not None:
-            flips = predictor.label_flips(prediction, self._targets, self._boxes)
-            maps["target"] = predictor.relabel(prediction, self._targets, flips).to(torch.uint8)
+            covers = covers_of(predictor.chosen, self._packed, self.images)
+            flips = predictor.label_flips(prediction, self._targets, self._boxes, covers)
+            maps["target"] = predictor.relabel(prediction, self._targets, flips, covers).to(torch.uint8)
         chosen = torch.from_numpy(self.pixels)
         self.taken[step] = {name: value.cpu().flatten()[chosen].clone() for name, value in maps.items()}
 

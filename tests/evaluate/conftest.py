@@ -33,7 +33,7 @@ class PretendedPredictor:
     def label_log_variance(self, prediction, box_target):
         return torch.log1p(prediction.variance[:, 0])
 
-    def label_flips(self, prediction, box_target, box_index):
+    def label_flips(self, prediction, box_target, box_index, covers):
         assert torch.equal(box_target > 0, box_index > 0)
         return prediction.variance[:, 0] / 1e8 * (box_index > 0)
 

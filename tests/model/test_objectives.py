@@ -273,3 +273,22 @@ def test_the_mean_field_estimator_draws_no_noise(labels):
     mean, s = (part.movedim(1, -1)[inside] for part in (output[:, :3], output[:, 3:]))
     expected = losses.ce_uncertainty_mean_field(mean, s, labels.target[inside]).sum() / (labels.target != 255).sum()
     assert loss.terms["uncertainty"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_label_flips_to_the_background_or_to_a_class_whose_box_covers_the_pixel(labels):
+    """Class 2 is the likeliest everywhere, and has a box over the left half of one image's box alone."""
+    covers = torch.where(labels.box > 0, 0b011, 0b001)
+    covers[1, :, :3] |= 0b100
+    boxed = Supervision(labels.target, labels.box, labels.pixel_perfect, covers)
+    output = torch.zeros(SHAPE[0], 6, *SHAPE[1:])
+    output[:, 2], output[:, 0] = 3.0, 1.0  # then the background, then class 1, the label
+    output[:, 3:] = 4.0  # sigma^2 far above tau
+    inside = labels.box > 0
+    for flip_to, new in (("any", torch.full_like(covers, 2)), ("covered", torch.where((covers & 0b100) > 0, 2, 0))):
+        row = row_of("ce_bootstrap", recipe="paper", overrides={"flip_to": flip_to})
+        chosen = hyperparameters(row)
+        loss = objective(chosen, flipper_of(chosen, FILL_RATE))(output, boxed)
+        expected = losses.ce(output[:, :3].movedim(1, -1)[inside], new[inside]).sum() / (labels.target != 255).sum()
+        assert loss.terms["bootstrap"].item() == pytest.approx(expected.item(), rel=1e-5)
+    with pytest.raises(ValueError, match="flip_to: covered needs to know which boxes cover a pixel"):
+        objective(chosen, flipper_of(chosen, FILL_RATE))(output, labels)

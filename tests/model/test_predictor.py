@@ -66,6 +66,18 @@ def test_any_classs_variance_flips_the_literal_label_towards_the_output():
     assert log_variance.tolist() == pytest.approx([HIGH, LOW, HIGH, HIGH])
 
 
+def test_a_label_turns_only_to_a_class_whose_box_covers_the_pixel_where_the_recipe_says_so():
+    network = predictor("ce_bootstrap", "paper", MEANS + VARIANCES, flip_to="covered")
+    target, box = torch.ones(1, 1, 4, dtype=torch.int64), torch.ones(1, 1, 4, dtype=torch.int64)
+    covers = torch.tensor([[[0b011, 0b111, 0b111, 0b011]]])
+    prediction = network(torch.zeros(1, 1, 4, 3, dtype=torch.uint8))
+    flips = network.label_flips(prediction, target, box, covers)
+    assert flips[0, 0].tolist() == [0, 0, 1, 0]  # the first would be a person, whose box does not cover it
+    assert network.relabel(prediction, target, flips, covers)[0, 0].tolist() == [1, 1, 0, 1]
+    with pytest.raises(ValueError, match="flip_to: covered"):
+        network.label_flips(prediction, target, box)
+
+
 def test_the_labels_own_variance_may_trigger_and_the_stable_recipes_cap_decides():
     network = predictor("ce_bootstrap", "stable", MEANS + VARIANCES, trigger="target")
     flips, labels, log_variance = ask(network, [1, 1, 1, 1], [1, 1, 1, 1])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages import arrays
-from stages.config import Row
+from stages.config import Overrides, Row
 from stages.train import batches
 from stages.train.batches import Batches, fill_rate, label_shares, plan
 
@@ -174,3 +174,21 @@ def test_classes_without_boxes_have_no_fill_rate_and_box_images_do_not_say_how_m
     masks, targets = packed.train.masks("few")[pp], packed.train.targets("one")[box]
     counts = [1 + (masks == 0).sum(), 1 + (masks == 1).sum() + (targets == 1).sum(), 1 + (masks == 2).sum()]
     assert label_shares(some, row, pp, box) == pytest.approx(np.array(counts) / sum(counts))
+
+
+def test_what_covers_a_pixel_turns_with_its_image_where_the_recipe_asks(packed, monkeypatch):
+    maps = (
+        np.arange(np.prod(packed.train.masks("few").shape)).reshape(packed.train.masks("few").shape).astype(np.uint16)
+    )
+    monkeypatch.setattr("stages.train.batches.covers", lambda opened, task, indices: maps[indices])
+    row = Row(classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="paper")
+    pp, box = arrays.pools(packed, row)
+    drawn = plan(pp, box, steps=3, batch_size=4, seed=0, horizontal_flip=0.5)
+    assert Batches(packed, row, pp, drawn, torch.device("cpu"))[0][1].covers is None
+    asks = row.model_copy(update={"overrides": Overrides(flip_to="covered")})
+    batches = Batches(packed, asks, pp, drawn, torch.device("cpu"))
+    assert drawn.mirrored.any()
+    for step in range(3):
+        for k, (index, mirrored) in enumerate(zip(drawn.image[step], drawn.mirrored[step], strict=True)):
+            expected = maps[index][:, ::-1] if mirrored else maps[index]
+            np.testing.assert_array_equal(batches[step][1].covers[k].numpy(), expected)
