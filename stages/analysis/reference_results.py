@@ -44,7 +44,7 @@ class ReferenceResults:
 
 
 def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[str, ReferenceResults], list[str]]:
-    """Return every dataset whose rows are all trained, those of all classes aside, and a line about each that is not.
+    """Return every dataset on which each row of the paper is trained, and a line about each on which some are not.
 
     Args:
         paper: The claims and criteria.
@@ -57,7 +57,7 @@ def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[st
     complete, lacking = {}, []
     for dataset in sorted(folder.name for folder in (root / "reference" / REFERENCE).glob("*/")):
         entries = reference_runs(dataset, root)
-        if missing := [row for row in rows if row not in entries and rows[row].classes != "all"]:
+        if missing := [row for row in rows if row not in entries and paper.row(row, rows[row].recipe)]:
             left = f"reference/{REFERENCE}/{dataset} lacks {', '.join(missing)}"
             lacking.append(f"{left}: `python -m stages.studies reference {dataset}`")
             continue

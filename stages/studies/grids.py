@@ -61,9 +61,11 @@ class Grid(Model):
     """A grid's file. With `val_share`, that share of the training images is held out, and judged on.
 
     `set`: by dataset, keys of params.yaml that all of its trainings change; a variant's own `set` goes before.
+    `datasets`: those of the entries that name none; without it, all.
     """
 
     row: str
+    datasets: list[str] | None = Field(None, min_length=1)
     val_share: float | None = Field(None, gt=0, lt=1)
     seeds: Seeds
     set: dict[str, dict[str, Any]] = {}
@@ -201,9 +203,10 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
     found = []
     for entry, variant in grid.runs.items():
         where = f"{file}: runs.{entry}"
-        if unknown := set(variant.datasets or ()) - set(profiles):
+        datasets = variant.datasets or grid.datasets or list(profiles)
+        if unknown := set(datasets) - set(profiles):
             raise UserError(f"{where}: datasets has {', '.join(sorted(unknown))}; allowed: {known}")
-        if variant.datasets and dataset not in variant.datasets:
+        if dataset not in datasets:
             continue
         if not re.fullmatch(NAME, entry):
             raise UserError(f"{where} is no name for an entry; allowed: a-z and 0-9, in parts joined by - or .")

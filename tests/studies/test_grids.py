@@ -125,7 +125,18 @@ def test_the_reference_holds_every_row_three_times_and_those_that_criteria_compa
     compared = asked | {"regression-500-2280", "uncertainty-500-2280", "bootstrap-500-2280"}
     assert {len(counts[row]) for row in compared} == {5, 10}
     assert set(map(len, counts.values())) == {3, 5, 10}
-    assert {run.row for run in runs} == set(settings.rows)
+    varied = {"uncertainty-500-2280-warmup"}  # stands there as a change of its row
+    not_yet = {"ce-uncertainty-500-2280-warmup", "ce-uncertainty-all-500-2280-warmup"}
+    assert {run.row for run in runs} == set(settings.rows) - varied - not_yet
+
+
+def test_a_grid_names_the_datasets_of_entries_that_name_none(root):
+    several = {run.variant for run in grids.runs(config.load(root), "reference", "synthetic-classes", root)}
+    assert several == {
+        name for name, row in config.load(root).rows.items() if row.classes == "all" and row.loss != "ce_uncertainty"
+    }
+    assert grids.runs(config.load(root), "reference", "nuclei", root) == []
+    assert several < {run.variant for run in grids.runs(config.load(root), "reference", "camvid", root)}
 
 
 @pytest.mark.parametrize("row", ["bce-500-2280", "uncertainty-500-2280", "ce-500-2280"])
@@ -160,9 +171,7 @@ def test_what_a_grid_sets_for_a_dataset_holds_for_all_of_its_runs_unless_one_say
     assert runs["synthetic"]["bootstrap-500-2280-tau-1"].changes.set["tau"] == 1.0
     assert runs["camvid"]["bce-2780"].changes.set == {}
     (root / "studies/reference.yaml").write_text(text.replace("synthetic: {steps: 720}", "drawn: {steps: 720}"))
-    with pytest.raises(
-        UserError, match="studies/reference.yaml: set has drawn; allowed: synthetic, camvid, cityscapes"
-    ):
+    with pytest.raises(UserError, match="studies/reference.yaml: set has drawn; allowed: synthetic, .*camvid"):
         runs_of(root, "reference")
 
 
@@ -240,7 +249,7 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
         ),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
         ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
-        ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, camvid, cityscapes"),
+        ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, "),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),
     ],
 )
@@ -269,7 +278,9 @@ def test_a_part_of_the_grid_can_be_chosen(root):
 
 
 def test_an_unknown_dataset_is_refused_before_anything_is_queued(root):
-    with pytest.raises(UserError, match=r"^dataset camvit: no such profile .* allowed: synthetic, camvid, cityscapes$"):
+    with pytest.raises(
+        UserError, match=r"^dataset camvit: no such profile .* allowed: synthetic, .*camvid, .*cityscapes$"
+    ):
         grids.runs(config.load(root), "ablation", "camvit", root)
 
 
