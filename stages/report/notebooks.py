@@ -34,10 +34,15 @@ READS: Mapping[str, tuple[str, ...]] = {
     "figure1": (),
     "figure4": ("tau", "temperature"),
     "collapse": ("dataset", "seed", "tau", "temperature", "pp_chance"),
+    "stability": (),
     "tables": (),
 }
 """Every notebook and the parameters that it takes; `tables` reads params.yaml itself, since it needs all of it."""
-TITLES = {"collapse": "Why the literal loss collapses", "tables": "Tables 1–3"}
+TITLES = {
+    "collapse": "Why the literal loss collapses",
+    "stability": "Where the multi-class loss is unstable",
+    "tables": "Tables 1–3",
+}
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 KERNEL = "python3"
@@ -171,7 +176,7 @@ def report_notebook(name: str, root: Path) -> None:
 
 def _page(name: str, notebook: NotebookNode, settings: Settings, root: Path) -> str:
     title = TITLES.get(name) or f"Figure {name[-1]}: {paper.load_readings(root).figures[name].title}"
-    if name in ("figure1", "figure4"):
+    if name in ("figure1", "figure4", "stability"):
         return pages.notebook_page(notebook, title, "from the loss functions, no data")
     dataset = dataset_title(settings.params.dataset)
     kicker = dataset if name == "tables" else f"{dataset} · seed {settings.params.seeds[0]}"
