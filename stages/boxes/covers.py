@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.arrays import Packed, read_json
-from stages.boxes.draw import draw_covers
+from stages.boxes.spans import draw_covers
 
 
 def covers(packed: Packed, task: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:

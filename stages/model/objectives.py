@@ -38,7 +38,7 @@ class Supervision:
         box: (N, H, W) int64, 1 + the number of the box on top of the pixel; 0 outside boxes and in pixel-perfect
             images.
         pixel_perfect: (N,) bool, whether an image's target is its mask.
-        covers: (N, H, W) int64, see `draw.draw_covers`; of rows whose recipe asks for it.
+        covers: (N, H, W) int64, see `spans.draw_covers`; of rows whose recipe asks for it.
     """
 
     target: Tensor

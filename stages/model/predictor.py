@@ -74,7 +74,7 @@ class Predictor:
             prediction: Of N images.
             target: (N, H, W) integer, the box targets.
             box: (N, H, W) integer, 1 + the number of the box on top, 0 outside.
-            covers: (N, H, W) integer, see `draw.draw_covers`; of rows with `flip_to: covered`.
+            covers: (N, H, W) integer, see `spans.draw_covers`; of rows with `flip_to: covered`.
 
         Returns:
             (N, H, W) fp32 in [0, 1].

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stages import paths
 from stages.arrays import Packed, open_packed, pools, read_json
-from stages.boxes.draw import span
+from stages.boxes.spans import span
 from stages.errors import UserError
 from stages.model.predictor import Predictor, covers_of
 from stages.predict.coco import categories, encode
@@ -156,7 +156,7 @@ def _of_picture(
 def enlarge(mask: np.ndarray, picture: Entry, box: Entry) -> np.ndarray:
     """Return the part of a mask that lies in a box, at the size of the picture.
 
-    A pixel of the picture takes the nearest one of those in which the box was drawn, see `draw.span`, so a mask of all
+    A pixel of the picture takes the nearest one of those in which the box was drawn, see `spans.span`, so a mask of all
     these is the box, to the pixel.
 
     Args:

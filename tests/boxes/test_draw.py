@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stages.arrays import open_packed
-from stages.boxes.draw import draw_boxes, draw_covers, shrink_image, shrink_mask, span
+from stages.boxes.draw import draw_boxes, shrink_image, shrink_mask
 from stages.boxes.instances import Instance
 from stages.errors import UserError
 from tests.boxes.painted import crowd
@@ -76,13 +76,6 @@ def test_the_smaller_or_the_larger_box_lies_on_top_in_any_order(overlap, inner):
         assert target[12, 12] == 0
 
 
-def test_covers_has_every_class_whose_box_covers_a_pixel_not_only_the_one_on_top():
-    boxes = [(2, (4, 4, 4, 4)), (1, (0, 0, 12, 12)), (5, (6, 0, 2, 16))]
-    covers = draw_covers(boxes, (16, 16), (16, 16))
-    found = [covers[0, 0], covers[5, 5], covers[5, 6], covers[14, 6], covers[14, 0]]
-    assert found == [0b11, 0b111, 0b100111, 0b100001, 1]
-
-
 def test_more_boxes_than_an_index_map_can_number_are_refused():
     with pytest.raises(UserError, match="32768 boxes in one image; allowed: 32767; a larger min_area"):
         draw_boxes([instance(1, 0, 0, 1, 1)] * 2**15, (16, 16), (16, 16), "smaller")
@@ -93,13 +86,6 @@ def test_a_box_thinner_than_a_training_pixel_keeps_one():
         target, _ = draw_boxes([instance(1, x, 15, 1, 1)], (32, 16), (8, 4), "smaller")
         assert target.sum() == 1
         assert target[3, x // 4] == 1
-
-
-def test_spans_are_the_pixels_whose_centres_are_inside():
-    assert span(0, 32, 32, 16) == slice(0, 16)
-    assert span(1, 5, 32, 16) == slice(0, 2)
-    assert span(2, 6, 32, 16) == slice(1, 3)
-    assert span(3, 32, 32, 32) == slice(3, 32)
 
 
 def test_at_full_resolution_a_target_is_the_box_itself():

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from stages import arrays, paths
-from stages.boxes.draw import span
+from stages.boxes.spans import span
 from stages.errors import UserError
 from stages.predict.relabel import enlarge, write_relabelled
 from tests.predict.trained import BINARY, MULTI_CLASS, PLAIN
