@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.arrays import VOID, Classes
-from stages.config import FEW, Boxes
+from stages.config import FEW, MOST_CLASSES, Boxes
 from stages.errors import UserError
 
 
@@ -59,4 +59,9 @@ def label_ids(profile: Boxes, named: tuple[str, ...] | None, manifest: Path) -> 
         return LabelIds(Classes(tuple(profile.classes), tuple(profile.masks_only)), values, profile.void)
     if not named:
         raise UserError(f"{manifest}: names no classes; `classes` in configs/datasets.yaml must, instead of auto")
+    if len(named) > MOST_CLASSES:
+        raise UserError(
+            f"{manifest}: names {len(named)} classes; allowed: {MOST_CLASSES}; name those you want in `classes` of "
+            f"the profile in configs/datasets.yaml, by label id, such as {{{named[0]}: [1]}}"
+        )
     return LabelIds(Classes(named), {value: value for value in range(1, len(named) + 1)}, (VOID, *profile.void))

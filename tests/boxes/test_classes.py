@@ -47,6 +47,10 @@ def test_the_source_may_name_the_classes_and_has_to_where_the_profile_does_not()
     assert ids.mask(np.array([[0, 1, 2, 255]], np.uint8), "all").tolist() == [[0, 1, 2, VOID]]
     with pytest.raises(UserError, match=r"manifest.json: names no classes; `classes` in configs/datasets.yaml must"):
         label_ids(auto, None, Path("manifest.json"))
+    with pytest.raises(
+        UserError, match=r"manifest.json: names 15 classes; allowed: 14; name those .*\{class 0: \[1\]\}"
+    ):
+        label_ids(auto, tuple(f"class {k}" for k in range(15)), Path("manifest.json"))
 
 
 def test_every_task_is_packed_with_its_own_masks_targets_and_boxes(folder, tmp_path):

@@ -124,4 +124,5 @@ def test_every_module_of_stages_is_used_by_a_program() -> None:
 
 def test_every_source_of_data_stands_on_the_page_of_datasets() -> None:
     page = (ROOT / "docs" / "datasets.md").read_text()
-    assert all(f"| `{name}` |" in page and f"- `{name}`" in page for name in SOURCES)
+    assert all(f"- `{name}`" in page for name in SOURCES)
+    assert all(f"| `{name}` |" in page for name in config.read_profiles(ROOT))
