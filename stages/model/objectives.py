@@ -25,8 +25,8 @@ SAMPLED = {"monte_carlo": losses.ce_uncertainty, "rao_blackwell": losses.ce_unce
 ListPixels = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Lists where a mask (M,) bool is True: its indices (P,) int64, and (P,) bool, False where the list is padding."""
 
-PixelLosses = tuple[dict[str, Tensor], Tensor | None]
-"""The losses of pixels by the name of the part, and which of the uncertain pixels flip (None: the row flips none)."""
+PixelLosses = tuple[dict[str, Tensor], dict[str, Tensor]]
+"""The losses of pixels by the name of the part, and by name which of the uncertain pixels are so, such as `flipped`."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class Loss:
 
     Attributes:
         total: Scalar, in nats (L2 rows: in units of the squared target), to minimise.
-        terms: Detached scalars: the parts, which add up to the total, and, for bootstrapping rows, `flipped`, the
-            share of uncertain pixels whose label is flipped, in [0, 1].
+        terms: Detached scalars: the parts, which add up to the total, and shares of the uncertain pixels, in [0, 1]: of
+            bootstrapping rows `flipped`, those whose label is flipped; of multi-class ones also `exceeds_max` and
+            `exceeds_target`, those whose largest variance, and whose label's variance, is above tau.
     """
 
     total: Tensor
@@ -123,12 +124,13 @@ def objective(
 
     def compute(output: Tensor, labels: Supervision) -> Loss:
         pixels = _Pixels(chosen, flipper, output, labels, list_pixels)
-        maps, flipped = per_pixel(pixels)
+        maps, counted = per_pixel(pixels)
         valid = all_reduce_sum(pixels.valid.sum()).clamp(min=1)
         parts = {name: value.sum() / valid for name, value in maps.items()}
         terms = {name: value.detach() for name, value in parts.items()}
-        if flipped is not None:
-            terms["flipped"] = flipped.detach().sum() / all_reduce_sum(pixels.uncertain.sum()).clamp(min=1)
+        if counted:
+            uncertain = all_reduce_sum(pixels.uncertain.sum()).clamp(min=1)
+            terms |= {name: value.detach().sum() / uncertain for name, value in counted.items()}
         return Loss(torch.stack(list(parts.values())).sum(), terms)
 
     return compute
@@ -222,21 +224,21 @@ class _Pixels:
 
 def _plain(pixels: _Pixels) -> PixelLosses:
     """Compute plain BCE or CE (Eq 5) on every valid pixel."""
-    return {"plain": pixels.plain(pixels.valid)}, None
+    return {"plain": pixels.plain(pixels.valid)}, {}
 
 
 def _regression(pixels: _Pixels) -> PixelLosses:
     """Compute section 4.1.1: Eq 2 on uncertain pixels, the squared error of Eq 3 on the others."""
     listed = pixels.listed()
     maps = {"uncertainty": losses.l2_uncertainty(listed.mean, listed.log_variance, listed.target)}
-    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), None
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), {}
 
 
 def _uncertainty(pixels: _Pixels) -> PixelLosses:
     """Compute section 3.2.1: Eq 9 on uncertain pixels, Eq 5 on the others."""
     listed = pixels.listed()
     maps = {"uncertainty": losses.bce_uncertainty(listed.mean, listed.log_variance, listed.target)}
-    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), None
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), {}
 
 
 def _bootstrap(pixels: _Pixels) -> PixelLosses:
@@ -250,14 +252,14 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
     maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
     if recipe.prior:
         maps["prior"] = recipe.prior * losses.variance_prior(log_variance)
-    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), listed.real & (flip > 0.5)
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), {"flipped": listed.real & (flip > 0.5)}
 
 
 def _ce_uncertainty(pixels: _Pixels) -> PixelLosses:
     """Compute Eq 13 on uncertain pixels, plain CE on the others: section 3.2.1 with several classes."""
     listed = pixels.listed()
     loss = losses.ce_uncertainty_mean_field(listed.mean, listed.log_variance, listed.target)
-    return {"plain": pixels.plain(pixels.certain)} | listed.masked({"uncertainty": loss}), None
+    return {"plain": pixels.plain(pixels.certain)} | listed.masked({"uncertainty": loss}), {}
 
 
 def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
@@ -274,7 +276,11 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
         noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
     uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
     maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap})
-    return {"plain": pixels.plain(pixels.certain)} | maps, listed.real & flip & (new_target != target)
+    counted = {"flipped": listed.real & flip & (new_target != target)}
+    for trigger in ("max", "target"):
+        above = losses.exceeds_threshold(log_variance, target, pixels.flipper.tau, trigger)
+        counted[f"exceeds_{trigger}"] = listed.real & above
+    return {"plain": pixels.plain(pixels.certain)} | maps, counted
 
 
 def _mean_field(mean: Tensor, log_variance: Tensor, target: Tensor, _: None) -> Tensor:

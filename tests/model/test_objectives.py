@@ -292,3 +292,16 @@ def test_a_label_flips_to_the_background_or_to_a_class_whose_box_covers_the_pixe
         assert loss.terms["bootstrap"].item() == pytest.approx(expected.item(), rel=1e-5)
     with pytest.raises(ValueError, match="flip_to: covered needs to know which boxes cover a pixel"):
         objective(chosen, flipper_of(chosen, FILL_RATE))(output, labels)
+
+
+@pytest.mark.parametrize("recipe", ["paper", "stable"])
+def test_several_classes_count_how_often_either_variance_is_above_tau(labels, recipe):
+    row = row_of("ce_bootstrap", recipe=recipe)
+    output = output_of(row)
+    terms = loss_of(row, output, labels).terms
+    inside, tau = labels.box > 0, hyperparameters(row).tau
+    variance, target = output[:, 3:].movedim(1, -1)[inside].exp(), labels.target[inside]
+    largest, own = variance.amax(-1), variance[torch.arange(len(target)), target]
+    assert terms["exceeds_max"].item() == pytest.approx((largest > tau).float().mean().item())
+    assert terms["exceeds_target"].item() == pytest.approx((own > tau).float().mean().item())
+    assert terms["exceeds_target"] < terms["exceeds_max"]
