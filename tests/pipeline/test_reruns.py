@@ -113,12 +113,12 @@ def test_a_param_retrains_the_rows_that_read_it(lock: dict[str, Any], key: str) 
 
 @pytest.mark.parametrize("key", ["dataset", "data_seed"])
 def test_other_data_re_runs_all_but_what_needs_no_data(lock: dict[str, Any], key: str) -> None:
-    spared = UPSTREAM | {"figure1", "figure4"} | ({"source", "download"} if key == "data_seed" else set())
+    spared = UPSTREAM | {"figure1", "figure4", "stability"} | ({"source", "download"} if key == "data_seed" else set())
     assert reruns(lock, "params.yaml", key) == set(lock) - spared
 
 
 def test_a_profiles_sections_re_run_what_reads_them(lock: dict[str, Any]) -> None:
-    free = UPSTREAM | {"figure1", "figure4"}
+    free = UPSTREAM | {"figure1", "figure4", "stability"}
     assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.scenes") == set(lock) - free
     free |= {"source", "download"}
     assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.boxes") == set(lock) - free
@@ -194,7 +194,7 @@ def test_words_in_the_code_run_nothing_but_its_hash(clone: Clone) -> None:
     [
         (
             "model/losses.py",
-            ("train", "evaluate", "figure1", "figure4", "collapse"),
+            ("train", "evaluate", "figure1", "figure4", "stability", "collapse"),
             ("download", "boxes", "figure2", "gather"),
         ),
         ("evaluate/rectangles.py", ("evaluate",), ("train", "figure", "boxes", "gather", "tables", "report")),
@@ -216,7 +216,7 @@ def test_a_statement_runs_what_imports_it(
 
 def test_another_dataset_keeps_what_needs_no_data(clone: Clone) -> None:
     clone.edit("params.yaml", "dataset", "camvid")
-    assert clone.changed() == set(clone.lock()) - {"code", "figure1", "figure4"} - ALWAYS
+    assert clone.changed() == set(clone.lock()) - {"code", "figure1", "figure4", "stability"} - ALWAYS
 
 
 def test_a_new_seed_trains_itself_alone_and_an_old_one_may_go(clone: Clone) -> None:
