@@ -24,6 +24,7 @@ from stages.figures import overview, style, table2
 from stages.paths import ROOT
 from stages.report.answer import gaps, reference_sentence, shares
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown
+from stages.report.many_classes import many_classes_tables
 from stages.report.paper_tables import Comparison, paper_tables
 from stages.report.sensitivity import sensitivity_table
 from stages.report.tables import markdown_rows, write
@@ -40,6 +41,7 @@ FIVE_ROWS = ("bce-2780", "bce-500", "bce-0-2780", "bce-500-2280", "bootstrap-500
 SHOWN_FIRST = "camvid"
 """The dataset of README's five rows, where it is there: real photographs."""
 COMMAND = "python -m stages.report.reference"
+SEE_STABILITY = "Where its loss as printed breaks stands on `reports/stability.html` of any run.\n"
 
 
 def write_all(root: Path = ROOT) -> list[Path]:
@@ -113,6 +115,9 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         "interval is wider for it.\n",
         criteria_markdown(complete),
     ]
+    if many := many_classes_tables(config.load(root).rows, root):
+        parts += ["## More than three classes\n", "The paper leaves them to future work. " + SEE_STABILITY]
+        parts += [table.markdown() for table in many]
     for dataset, one in complete.items():
         tables = (root / "reference" / dataset / "tables" / "results.md").read_text(encoding="utf-8")
         parts += [

@@ -216,7 +216,9 @@ def test_provenance_names_device_time_versions_and_commit(page: str):
 
 def test_nothing_on_the_page_points_outside(page: str):
     addresses = re.findall(r'(?:href|src)="([^"]*)"', page)
-    outside = [a for a in addresses if not re.match(r"data:|#|(figure\d|collapse|stability)\.html$|claims/[a-z-]+\.html$", a)]
+    outside = [
+        a for a in addresses if not re.match(r"data:|#|(figure\d|collapse|stability)\.html$|claims/[a-z-]+\.html$", a)
+    ]
     assert outside == []
     assert "<script" not in page
     assert "url(" not in page

@@ -1,0 +1,66 @@
+"""Trainings with all classes of a dataset: what each row reaches, class by class."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages.analysis.naming import RECIPE_NAMES, class_head, dataset_title
+from stages.analysis.results import REFERENCE, Result, Results, reference_runs
+from stages.config import Row
+from stages.paths import ROOT
+from stages.report.tables import NONE, Cell, Table, csv_number, headers
+
+
+def many_classes_tables(rows: Mapping[str, Row], root: Path = ROOT) -> list[Table]:
+    """Return a table for each dataset of which reference runs tell all classes apart.
+
+    Args:
+        rows: All of configs/rows.yaml.
+        root: The project.
+
+    Raises:
+        UserError: A training's file is no JSON, or not what its name says.
+    """
+    tables = []
+    for folder in sorted((root / "reference" / REFERENCE).glob("*/")):
+        found = reference_runs(folder.name, root)
+        trained = {name: found[name] for name, row in rows.items() if row.classes == "all" and name in found}
+        if trained:
+            tables.append(many_classes_table(trained, rows, folder.name))
+    return tables
+
+
+def many_classes_table(found: Results, rows: Mapping[str, Row], dataset: str) -> Table:
+    """Return one dataset's table, a line a row.
+
+    Args:
+        found: The results of rows with all classes, one or more.
+        rows: All of configs/rows.yaml.
+        dataset: Its name.
+    """
+    labels = max((result.classes for result in found.values()), key=len)
+    head = [Cell("Row", "text"), Cell("recipe", "text"), Cell("n"), Cell("Mean")]
+    head += [Cell(class_head(label, ())) for label in labels]
+    body, records = [], []
+    for name, result in found.items():
+        recipe = rows[name].recipe
+        by_class = {label: result.value("iou", label) for label in labels}
+        numbers = [str(result.iou("mean") or NONE), *(f"{x.mean:.1f}" if x else NONE for x in by_class.values())]
+        cells = [Cell(RECIPE_NAMES[recipe] if recipe else NONE, "text"), Cell(str(len(result.runs)), "count")]
+        body.append([Cell(name, "text name", header=True), *cells, *(Cell(number, "number") for number in numbers)])
+        records += [
+            {"dataset": dataset, "row": name, "class": label, "iou": csv_number(x.mean if x else None)}
+            for label, x in by_class.items()
+        ]
+    caption = (
+        f"{ended(found)} IoU in percent, mean over seeds; of the mean over all classes also the standard deviation."
+    )
+    return Table(
+        "many-classes", f"All classes on {dataset_title(dataset)}", caption, [headers(head)], body, (), records
+    )
+
+
+def ended(found: Mapping[str, Result]) -> str:
+    """Say how many trainings ended with finite losses: one that does not is stopped, and leaves no result."""
+    counts = {len(result.classes) for result in found.values()}
+    trainings = sum(len(result.runs) for result in found.values())
+    return f"All {trainings} trainings with {', '.join(map(str, sorted(counts)))} classes, background counted, ended."

@@ -1,0 +1,39 @@
+"""The table of trainings with all classes: every class of every row, from the committed trainings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages import config
+from stages.analysis.results import Result
+from stages.report.many_classes import many_classes_table, many_classes_tables
+
+ROWS = config.load().rows
+CLASSES = ("background", "car", "person", "truck")
+NAMES = ("ce-all-500", "ce-bootstrap-all-500-2280-stable")
+
+
+def run(name: str, seed: int, mean: float, truck: float | None = 10.0) -> dict:
+    iou = {"background": 90.0, "car": 50.0 + seed, "person": 20.0, "truck": truck}
+    about = {"row": name, "variant": name, "seed": seed, "recipe": ROWS[name].recipe, "settings": {}}
+    return about | {"classes": list(CLASSES), "iou": iou, "mean_iou": mean}
+
+
+def test_a_line_has_the_mean_with_its_spread_and_each_class() -> None:
+    found = {name: Result(name, (run(name, 0, 40.0), run(name, 1, 42.0, None))) for name in NAMES}
+    table = many_classes_table(found, ROWS, "mine")
+    assert [cell.text for cell in table.head[0]] == ["Row", "recipe", "n", "Mean", "BG", "Car", "Person", "Truck"]
+    lines = [[cell.text for cell in line] for line in table.body]
+    assert lines[0] == ["ce-all-500", "–", "2", "41.00 ± 1.41", "90.0", "50.5", "20.0", "–"]  # trucks not in every run
+    assert lines[1][:2] == ["ce-bootstrap-all-500-2280-stable", "stable"]
+    assert table.caption.startswith("All 4 trainings with 4 classes, background counted, ended.")
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_only_datasets_with_such_trainings_have_a_table(tmp_path: Path, present: bool) -> None:
+    for dataset, name in (("few", "bce-500"), ("many", "ce-all-500" if present else "ce-500")):
+        folder = tmp_path / "reference" / "runs" / dataset
+        folder.mkdir(parents=True)
+        (folder / f"{name}-0.json").write_text(json.dumps(run(name, 0, 40.0)))
+    assert [table.title for table in many_classes_tables(ROWS, tmp_path)] == ["All classes on many"] * present
