@@ -19,10 +19,15 @@ def class_name(label: str, classes: Sequence[str]) -> str:
     return classes[place] if place < len(classes) else label
 
 
+def sentence(text: str) -> str:
+    """Return a text with its first letter as a capital, and the others as they are: names keep theirs."""
+    return text[:1].upper() + text[1:]
+
+
 def class_head(label: str, classes: Sequence[str] = PAPER_CLASSES) -> str:
     """Return the head of a class's column; of `mean`, that of the mean over classes."""
     name = class_name(label, classes)
-    return CLASS_NAMES.get(name, name[:1].upper() + name[1:])
+    return CLASS_NAMES.get(name, sentence(name))
 
 
 def dataset_title(dataset: str) -> str:

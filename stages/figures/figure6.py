@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from stages import paths
-from stages.analysis.naming import dataset_title
+from stages.analysis.naming import dataset_title, sentence
 from stages.arrays import open_packed
 from stages.figures import style
 from stages.figures.absent import absent
@@ -32,7 +32,7 @@ def draw(dataset: str, seed: int, root: Path = ROOT) -> Picture:
         columns,
         [""] * len(chosen),
         everything[0].aspect,
-        heading=f"{' and '.join(names).capitalize()} with bootstrapping, training pictures · {dataset_title(dataset)}",
+        heading=sentence(f"{' and '.join(names)} with bootstrapping, training pictures · {dataset_title(dataset)}"),
         subtitle=[f"The end of training, step {runs['paper'].steps[-1]}."]
         + [run.summary("mean") for run in runs.values()],
         groups=[(2, 4, RECIPE_TITLES["paper"]), (5, 7, RECIPE_TITLES["stable"])],

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from stages import paths
-from stages.analysis.naming import dataset_title
+from stages.analysis.naming import dataset_title, sentence
 from stages.analysis.results import PIPELINE, read_arrays
 from stages.arrays import open_packed
 from stages.figures import style
@@ -29,9 +29,7 @@ def draw(rows: Sequence[str], task: str, dataset: str, seed: int, root: Path = R
     images = [labelled_image(packed, i, task) for i in indices]
     chosen = choose(images, count=3)
     named = packed.classes.of_boxes(task)
-    colours = ", ".join(
-        f"{name} is {colour}" for name, colour in zip(named, ("blue", "red"), strict=False)
-    ).capitalize()
+    colours = sentence(", ".join(f"{name} is {colour}" for name, colour in zip(named, ("blue", "red"), strict=False)))
     sheet = Sheet(
         ["input", "true mask", "box target", *rows],
         [""] * len(chosen),

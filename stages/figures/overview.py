@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, dataset_title, sentence
 from stages.analysis.paper import Paper
 from stages.analysis.results import Result, iou_of
 from stages.config import Settings
@@ -39,7 +39,7 @@ def _heading(classes: Sequence[str]) -> str:
     if len(classes) == 2:
         return f"{class_head(classes[1])} or background: {classes[1]} IoU"
     if len(classes) == 3:
-        return f"{', '.join(classes)}: mean IoU".capitalize()
+        return sentence(f"{', '.join(classes)}: mean IoU")
     return f"Background and {len(classes) - 1} classes: mean IoU"
 
 

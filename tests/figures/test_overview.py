@@ -54,3 +54,12 @@ def test_every_word_of_the_picture_lies_inside_it(comparison):
         word for word, box in zip(words, boxes, strict=True) if box.x0 < figure.bbox.x0 or figure.bbox.x1 < box.x1
     ]
     assert not outside
+
+
+def test_headings_keep_the_capitals_of_names(comparison):
+    printed, settings, results = inputs(comparison)
+    titles = [axes.get_title(loc="left") for axes in draw(printed, settings, results).figure.axes]
+    assert titles == [
+        "Car or background: car IoU · synthetic street scenes",
+        "Background, car, person: mean IoU · synthetic street scenes",
+    ]
