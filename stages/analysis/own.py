@@ -19,6 +19,7 @@ class Ranked:
         words: What it is trained on, and how.
         iou: In percent, of the only class or the mean over all, with its interval over seeds.
         over_masks: Points of IoU over the masks alone, paired by seed; None for that row, or where it was not trained.
+        alone: Whether it is trained on the few masks and no box: what boxes are measured by.
         full: Whether it has every mask: what the others can be measured by.
     """
 
@@ -26,6 +27,7 @@ class Ranked:
     words: str
     iou: Estimate
     over_masks: Estimate | None
+    alone: bool
     full: bool
 
 
@@ -37,14 +39,15 @@ def ranking(rows: Mapping[str, Row], found: Results, confidence: float) -> list[
         found: The results of the rows that were trained.
         confidence: Of the intervals.
     """
-    alone = next((name for name in found if rows[name].pp and not rows[name].box and not _full(rows[name])), None)
+    alone = next((name for name in found if _alone(rows[name])), None)
     ranked = []
     for name, result in found.items():
         values = _ious(rows[name], result)
         if values:
             paired = _paired(values, _ious(rows[alone], found[alone])) if alone and alone != name else {}
             over = estimate(paired, confidence) if paired else None
-            ranked.append(Ranked(name, words(rows[name]), estimate(values, confidence), over, _full(rows[name])))
+            iou, row = estimate(values, confidence), rows[name]
+            ranked.append(Ranked(name, words(row), iou, over, _alone(row), _full(row)))
     return sorted(ranked, key=lambda one: -one.iou.mean)
 
 
@@ -63,6 +66,10 @@ def words(row: Row) -> str:
     recipe = f", {row.recipe} recipe" if row.recipe else ""
     warmup = ", after a clean-label warm-up" if row.overrides.warmup_share else ""
     return f"masks and boxes, {how}{recipe}{warmup}"
+
+
+def _alone(row: Row) -> bool:
+    return bool(row.pp) and not row.box and not _full(row)
 
 
 def _full(row: Row) -> bool:

@@ -95,11 +95,14 @@ class Result:
 
         One of the paper's classes stands for the dataset's at its place, see `naming.PAPER_CLASSES`.
         """
-        return self.value("mean_iou") if label == "mean" else self.value("iou", class_name(label, self.classes))
+        return self.value(*self._iou_keys(label))
 
     def iou_by_seed(self, label: str) -> dict[int, float]:
         """Return what `iou` is the mean of, by seed; without the runs that have none."""
-        return self.by_seed("mean_iou") if label == "mean" else self.by_seed("iou", class_name(label, self.classes))
+        return self.by_seed(*self._iou_keys(label))
+
+    def _iou_keys(self, label: str) -> tuple[str, ...]:
+        return ("mean_iou",) if label == "mean" else ("iou", class_name(label, self.classes))
 
     def value(self, *keys: str) -> Measured | None:
         """Return a number that lies at `keys` inside each run; None where a run has none."""
@@ -120,6 +123,11 @@ class Result:
 
 Results = Mapping[str, Result]
 """By the name of a row, or of an entry of studies/reference.yaml."""
+
+
+def all_classes(found: Iterable[Result]) -> tuple[str, ...]:
+    """Return the names of the most classes that one of the results tells apart; none without results."""
+    return max((result.classes for result in found), key=len, default=())
 
 
 def iou_of(run: Mapping[str, Any], label: str) -> float | None:

@@ -103,7 +103,7 @@ def pack_image(job: Job, profile: Boxes, ids: LabelIds, out: Path) -> Packing:
     kept = [instance for instance in found.instances if instance.area >= profile.min_area]
     masks = {task: shrink_mask(mask, profile.size) for task, mask in found.masks.items()}
     packed = {"images": shrink_image(scene.image, profile.size)}
-    tally = Tally(ids.classes, masked=int(job.entry.pixel_perfect))
+    tally = Tally(ids.classes)
     for task in ids.classes.tasks:
         mask = masks["all" if task == "all" else "few"]
         boxes = [instance for instance in kept if instance.label <= len(ids.classes.of_boxes(task))]

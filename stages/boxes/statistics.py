@@ -22,14 +22,12 @@ class Tally:
             small.
         pixels: By task: valid (not void) training pixels by mask value (row) and box target (column).
         images: By class with boxes: images with a pixel of it.
-        masked: Images with a mask.
     """
 
     classes: Classes
     counts: dict[str, dict[str, int]] = field(init=False)
     pixels: dict[str, np.ndarray] = field(init=False)
     images: dict[str, int] = field(init=False)
-    masked: int = 0
 
     def __post_init__(self) -> None:
         """Start with nothing counted."""
@@ -54,7 +52,6 @@ class Tally:
             self.pixels[task] += pixels
         for name, count in other.images.items():
             self.images[name] += count
-        self.masked += other.masked
         return self
 
     def summary(self) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from stages.analysis import claims, paper, reference_results, runtime
 from stages.analysis.naming import RECIPE_NAMES, dataset_title
 from stages.analysis.own import ranking
 from stages.analysis.paper import Paper
-from stages.analysis.results import Result, Results, left_out_rows, read_json, reference_runs, results
+from stages.analysis.results import Result, Results, all_classes, left_out_rows, read_json, reference_runs, results
 from stages.arrays import VOID
 from stages.config import PAPER_IMAGES, Row, Settings
 from stages.errors import UserError
@@ -114,7 +114,6 @@ def _own_page(settings: Settings, printed: Paper, found: Results, root: Path) ->
     dataset = settings.params.dataset
     ranked = ranking(settings.rows, found, printed.asked.confidence)
     statistics = dataset_statistics(dataset, root)
-    classes: tuple[str, ...] = max((result.classes for result in found.values()), key=len, default=())
     best = next((one.row for one in ranked if not one.full), "")
     worst = own.worst_picture(best, settings, root) if best else None
     return pages.render(
@@ -129,7 +128,7 @@ def _own_page(settings: Settings, printed: Paper, found: Results, root: Path) ->
         relabels=next((one.row for one in ranked if settings.rows[one.row].bootstraps), None),
         seed=settings.params.seeds[0],
         worst=(best, *_address(worst)) if worst else None,
-        legend=[*zip(classes, CLASS_COLOURS.values(), strict=False), ("void", CLASS_COLOURS[VOID])],
+        legend=[*zip(all_classes(found.values()), CLASS_COLOURS.values(), strict=False), ("void", CLASS_COLOURS[VOID])],
         statistics=statistics,
         setting=_setting(settings),
         made=_made(found),

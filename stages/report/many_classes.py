@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stages.analysis.naming import RECIPE_NAMES, class_head, dataset_title
-from stages.analysis.results import REFERENCE, Result, Results, reference_runs
+from stages.analysis.results import REFERENCE, Result, Results, all_classes, reference_runs
 from stages.config import Row
 from stages.paths import ROOT
 from stages.report.tables import NONE, Cell, Table, csv_number, headers
@@ -37,7 +37,7 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], dataset: str) ->
         rows: All of configs/rows.yaml.
         dataset: Its name.
     """
-    labels = max((result.classes for result in found.values()), key=len)
+    labels = all_classes(found.values())
     head = [Cell("Row", "text"), Cell("recipe", "text"), Cell("n"), Cell("Mean")]
     head += [Cell(class_head(label, ())) for label in labels]
     body, records = [], []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.analysis.naming import class_head, dataset_title
 from stages.analysis.own import Ranked
-from stages.analysis.results import Results
+from stages.analysis.results import Results, all_classes
 from stages.analysis.statistics import Estimate
 from stages.config import Settings
 from stages.figures import worst
@@ -27,7 +27,7 @@ def _ahead(best: Ranked) -> str:
     """Say how far the best row is ahead of the masks alone."""
     over = best.over_masks
     if over is None:
-        return ", so boxes add nothing" if best.words == "the masks alone" else ""
+        return ", so boxes add nothing" if best.alone else ""
     if over.low is None or over.high is None:
         return f", {over.mean:+.1f} points over the masks alone with one seed, which is a direction and no verdict"
     sure = "" if over.low > 0 else ", which more seeds or images would have to confirm"
@@ -36,7 +36,7 @@ def _ahead(best: Ranked) -> str:
 
 def ranking_table(ranked: Sequence[Ranked], found: Results, dataset: str) -> Table:
     """Return every row with its IoU, its lead over the masks alone, and the IoU of each class."""
-    labels = max((found[one.row].classes for one in ranked), key=len, default=())
+    labels = all_classes(found[one.row] for one in ranked)
     head = [Cell("Row", "text"), Cell("trained on", "text"), Cell("IoU"), Cell("over the masks alone")]
     head += [Cell(class_head(label, ())) for label in labels]
     body, records = [], []

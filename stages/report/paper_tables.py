@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
 from stages.analysis.paper import Paper
-from stages.analysis.results import FULL, Result, Results, collapsed, full_supervision, recipes_of
+from stages.analysis.results import FULL, Result, Results, all_classes, collapsed, full_supervision, recipes_of
 from stages.analysis.statistics import Measured
 from stages.config import Row
 from stages.errors import UserError
@@ -38,7 +38,7 @@ class Comparison:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes that some row tells apart, by value."""
-        return max((result.classes for result in self.found.values()), key=len, default=())
+        return all_classes(self.found.values())
 
     @property
     def title(self) -> str:

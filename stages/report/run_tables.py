@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from stages.analysis.naming import class_head
-from stages.analysis.results import Result
+from stages.analysis.results import Result, all_classes
 from stages.analysis.statistics import Measured
 from stages.report.paper_tables import Comparison, count_cells
 from stages.report.tables import Cell, Table, csv_number, headers, text_of
@@ -36,7 +36,7 @@ def other_rows(comparison: Comparison) -> Table | None:
     ]
     if not names:
         return None
-    known = ["mean", *max((found[name].classes for name in names), key=len)]
+    known = ["mean", *all_classes(found[name] for name in names)]
     labels = [label for label in known if any(found[name].value(*_place(label)) for name in names)]
     head = [Cell("Row", "text"), Cell("PP", "count"), Cell("BB", "count"), *(Cell(class_head(x, ())) for x in labels)]
     body, records = [], []

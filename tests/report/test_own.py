@@ -15,7 +15,7 @@ from stages.report import index, own
 
 
 def ranked(row: str, iou: float, over: Estimate | None, words: str = "masks and boxes", full: bool = False) -> Ranked:
-    return Ranked(row, words, Estimate({0: iou}, iou), over, full)
+    return Ranked(row, words, Estimate({0: iou}, iou), over, words == "the masks alone", full)
 
 
 @pytest.mark.parametrize(
