@@ -1,4 +1,4 @@
-"""A grid of trainings (studies/ablation.yaml, studies/reference.yaml), run through DVC's queue.
+"""A grid of trainings, a file of studies/, run through DVC's queue.
 
 Only runs without a file in reference/<folder>/<dataset>/ are queued. Each result is written as it comes: an interrupted
 study loses no more than what was running. The experiments keep their names (`ablation-...`) in DVC.
@@ -22,7 +22,7 @@ from stages.errors import UserError
 from stages.studies import queue
 from stages.yaml_files import Model, read_model
 
-GRIDS = {"ablation": "ablation", "reference": "runs"}
+GRIDS = {"ablation": "ablation", "reference": "runs", "cost": "cost"}
 """Each grid, and the folder of reference/ that holds its results."""
 SHOWN = ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")
 """Entries of the reference grid whose masks, boxes and outputs of seed 0 are kept as well."""
@@ -78,7 +78,7 @@ class Changes:
 
     Attributes:
         set: Keys of params.yaml. train: keys of the dataset's training profile. overrides: of the row's recipe.
-        pp: Pixel-perfect images of the row, of the paper's 2780; its box images are the rest.
+        pp: Pixel-perfect images of the row, of the paper's 2780; its box images, if it has some, are the rest.
         val_share: Of the training images, held out and judged on.
     """
 
@@ -123,7 +123,7 @@ class Changes:
         entry = row.model_dump(exclude_none=True)
         entry["overrides"] = entry.get("overrides", {}) | dict(self.overrides)
         if self.pp is not None:
-            entry |= {"pp": self.pp, "box": config.PAPER_IMAGES - self.pp}
+            entry |= {"pp": self.pp, "box": config.PAPER_IMAGES - self.pp if row.box else 0}
         return Row.model_validate(entry)
 
 

@@ -21,7 +21,7 @@ from tests.pipeline.clones import copy_project
 def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict[str, grids.Run]:
     chosen = grids.load(grid, root)
     runs = grids.runs(config.load(root), grid, dataset, root)
-    ours = [variant for variant in chosen.runs.values() if dataset in (variant.datasets or [dataset])]
+    ours = [variant for variant in chosen.runs.values() if dataset in (variant.datasets or chosen.datasets or [dataset])]
     assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in ours)
     return {run.variant: run for run in runs if run.seed == 0}
 
@@ -41,8 +41,13 @@ def settings_of_dvc(root: Path, run: grids.Run) -> config.Settings:
     return config.load(copy)
 
 
-@pytest.mark.parametrize("dataset", ["camvid", "synthetic", "cityscapes"])
-@pytest.mark.parametrize("grid", grids.GRIDS)
+COMMITTED = [
+    ("ablation", "camvid"), ("ablation", "synthetic"), ("reference", "camvid"), ("reference", "synthetic"),
+    ("reference", "synthetic-classes"), ("cost", "nuclei"), ("cost", "synthetic"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("grid", "dataset"), [*COMMITTED, ("ablation", "cityscapes"), ("reference", "cityscapes")])
 def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
     for run in runs_of(root, grid, dataset).values():
         settings = run.settings
@@ -54,8 +59,7 @@ def test_every_run_of_a_grid_is_allowed(root, grid, dataset):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
-@pytest.mark.parametrize("grid", grids.GRIDS)
+@pytest.mark.parametrize(("grid", "dataset"), COMMITTED)
 def test_dvc_makes_of_the_changes_what_a_run_has_as_its_settings(root, grid, dataset):
     for run in runs_of(root, grid, dataset).values():
         assert run.settings == settings_of_dvc(root, run)
@@ -65,10 +69,9 @@ NEUTRAL = asdict(Recipe("", bound="finite"))  # what a result says nothing of, b
 UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target", "prior"}}
 
 
-@pytest.mark.parametrize("dataset", ["camvid", "synthetic"])
-@pytest.mark.parametrize("grid", grids.GRIDS)
+@pytest.mark.parametrize(("grid", "dataset"), COMMITTED)
 def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset):
-    asked, data = 0, set()
+    data = set()
     for name, run in runs_of(root, grid, dataset).items():
         settings = run.settings
         row, train = settings.rows[run.row], settings.profile.train
@@ -94,8 +97,6 @@ def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset
                 row.pp / config.PAPER_IMAGES, abs=0.01
             )
             data.add(kept["data"])
-            asked += 1
-    assert asked > 40
     assert len(data) == 1
 
 
