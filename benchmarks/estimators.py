@@ -17,8 +17,7 @@ from stages.errors import run as run_program
 from stages.model import losses
 from stages.model.objectives import SAMPLED
 
-NOISY = {**SAMPLED, "printed": losses.ce_uncertainty_printed}
-ESTIMATORS = (*NOISY, "mean_field")
+ESTIMATORS = (*SAMPLED, "mean_field")
 BASE = "monte_carlo"
 LOGIT_SCALE = 3.0
 
@@ -87,9 +86,9 @@ def _step(estimator: str, pixels: int, classes: int, samples: int, device: torch
 
 
 def _take(estimator: str, mean: torch.Tensor, log_variance: torch.Tensor, target: torch.Tensor, samples: int) -> None:
-    if estimator in NOISY:
+    if estimator in SAMPLED:
         noise = torch.randn(mean.shape[-1], samples, len(mean), device=mean.device).movedim(0, -1)  # as training does
-        loss = NOISY[estimator](mean, log_variance, target, noise)
+        loss = SAMPLED[estimator](mean, log_variance, target, noise)
     else:
         loss = losses.ce_uncertainty_mean_field(mean, log_variance, target)
     torch.autograd.grad(loss.mean(), log_variance)

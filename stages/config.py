@@ -76,8 +76,8 @@ class Overrides(Model):
     fill_quantile: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
-    estimator: Literal["monte_carlo", "rao_blackwell", "mean_field"] | None = Field(
-        None, description="monte_carlo, rao_blackwell, mean_field"
+    estimator: Literal["monte_carlo", "rao_blackwell", "printed", "mean_field"] | None = Field(
+        None, description="monte_carlo, rao_blackwell, printed, mean_field"
     )
     flip_to: Literal["any", "covered"] | None = Field(None, description="any, covered")
     last_layer: Literal["torch", "icnr"] | None = Field(None, description="torch, icnr")

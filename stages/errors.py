@@ -9,6 +9,26 @@ class UserError(Exception):
     """Something that the user can put right. The message is one line: what, where, and what is allowed."""
 
 
+class NotFinite(UserError):
+    """The loss of a training is no longer a finite number.
+
+    Attributes:
+        step: The first one at which it was looked at and found so.
+    """
+
+    def __init__(self, training: str, loss: float, step: int):
+        """Say which `training` it is, and what its loss was at which step."""
+        super().__init__(training, loss, step)
+        self.training, self.loss, self.step = training, loss, step
+
+    def __str__(self) -> str:
+        """Return the line that a user sees."""
+        return (
+            f"{self.training}: the loss is {self.loss} at step {self.step}; "
+            "allowed: a finite number (try a lower learning_rate)"
+        )
+
+
 def run(main: Callable[[], Any]) -> None:
     """Call `main()`; print a UserError as one line to stderr and exit with status 1, without a traceback."""
     try:

@@ -200,8 +200,9 @@ def ce_uncertainty(mean: Tensor, log_variance: Tensor, target: Tensor, noise: Te
 def ce_uncertainty_printed(mean: Tensor, log_variance: Tensor, target: Tensor, noise: Tensor) -> Tensor:
     """Return Eq 15 as it is printed, with both exp unguarded, in the precision of `mean`.
 
-    It is here to be measured, not to be trained with. The inner exp overflows at a logit of 88.7 in fp32 and of 11.1 in
-    fp16; the outer one underflows, and the loss is infinite, once that happens in every sample.
+    It is here for comparison: a training with it ends once an exponential overflows. The inner exp does at a logit of
+    88.7 in fp32 and of 11.1 in fp16; the outer one underflows, and the loss is infinite, once that happens in every
+    sample.
 
     Args:
         mean, log_variance, target, noise: As for `ce_uncertainty`, of one floating point type.

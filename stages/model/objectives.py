@@ -19,7 +19,11 @@ from stages.model.flipping import LabelFlipper
 from stages.model.hyperparameters import Hyperparameters
 from stages.model.recipes import bound_log_variance
 
-SAMPLED = {"monte_carlo": losses.ce_uncertainty, "rao_blackwell": losses.ce_uncertainty_rao_blackwell}
+SAMPLED = {
+    "monte_carlo": losses.ce_uncertainty,
+    "rao_blackwell": losses.ce_uncertainty_rao_blackwell,
+    "printed": losses.ce_uncertainty_printed,
+}
 """The estimators of Eq 13 that draw noise; the other one is `mean_field`."""
 
 ListPixels = Callable[[Tensor], tuple[Tensor, Tensor]]

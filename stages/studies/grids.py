@@ -22,10 +22,14 @@ from stages.errors import UserError
 from stages.studies import queue
 from stages.yaml_files import Model, read_model
 
-GRIDS = {"ablation": "ablation", "reference": "runs", "cost": "cost"}
+GRIDS = {"ablation": "ablation", "reference": "runs", "cost": "cost", "causes": "causes"}
 """Each grid, and the folder of reference/ that holds its results."""
 SHOWN = ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")
 """Entries of the reference grid whose masks, boxes and outputs of seed 0 are kept as well."""
+KEEPS_STOPPED = ("causes",)
+"""Grids in which a training that ends with a loss that is not finite is a result, not a failure."""
+COUNTED = ("flipped", "exceeds_max", "exceeds_target")
+"""Terms of multi-class bootstrapping losses that results keep, see `objectives.Loss`."""
 PACKAGES = ("synthetic", "download", "boxes", "model", "train", "evaluate")
 FIXED = ("dataset", "seeds")
 """Keys of params.yaml that follow from the run itself."""
@@ -333,13 +337,35 @@ def write(root: Path, run: Run, read: Callable[[str], bytes]) -> None:
         json.loads(read(f"{folder}/{name}")) for name in ("evaluate/metrics.json", "train/run.json", "record.json")
     )
     about = {key: trained[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
+    counted = _counted([json.loads(line) for line in read(f"{folder}/train/history.jsonl").splitlines()])
     result = {"variant": run.variant, "seed": run.seed, "changes": run.changes.record(), **about, **record, **metrics}
+    result |= {"counted": counted} if counted else {}
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     if run.grid == "reference" and run.variant in SHOWN and run.seed == 0:
         labels = _labels(read, f"{folder}/evaluate/pictures.npz", f"data/{run.dataset}/packed/val")
         np.savez_compressed(file.with_suffix(".npz"), **labels)  # type: ignore[arg-type]
     write_json(file, result)
+
+
+def write_stopped(root: Path, run: Run, step: int) -> None:
+    """Write that a run ended at `step` with a loss that was not finite, as its result."""
+    row = run.settings.rows[run.row]
+    about = {"variant": run.variant, "seed": run.seed, "row": run.row, "recipe": row.recipe}
+    settings = {"steps": run.settings.steps}
+    file = run.file(root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, {**about, "changes": run.changes.record(), "settings": settings, "iou": {}, "stopped": step})
+
+
+def _counted(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return percent of the uncertain pixels by what was counted: means over each tenth of the training."""
+    parts = np.array_split(np.arange(len(history)), 10)
+    shares = {}
+    for name in (name for name in COUNTED if name in history[0]["terms"] and len(history) >= 10):
+        values = np.array([line["terms"][name] for line in history])
+        shares[name] = [round(100 * float(values[part].mean()), 3) for part in parts]
+    return shares if "exceeds_max" in shares else {}
 
 
 def _labels(read: Callable[[str], bytes], pictures: str, split: str) -> dict[str, np.ndarray]:

@@ -15,10 +15,10 @@ from filelock import FileLock
 
 from stages import paths
 from stages.download.place import describe
-from stages.errors import UserError
+from stages.errors import NotFinite, UserError
 from stages.fields import Scenes
 from stages.studies import queue
-from stages.studies.grids import Run, missing, write
+from stages.studies.grids import KEEPS_STOPPED, Run, missing, write, write_stopped
 
 
 def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
@@ -99,6 +99,12 @@ def _run(root: Path, run: Run, folder: Path, data: Path) -> None:
 
     folder.mkdir(parents=True)
     (folder / "data").symlink_to(data)
-    train(run.settings, run.row, run.seed, folder)
+    try:
+        train(run.settings, run.row, run.seed, folder)
+    except NotFinite as end:
+        if run.grid not in KEEPS_STOPPED:
+            raise
+        write_stopped(root, run, end.step)
+        return
     evaluate_run(run.settings, run.row, run.seed, folder)
     write(root, run, lambda name: (folder / name).read_bytes())

@@ -29,7 +29,7 @@ from stages.config import Settings
 from stages.device import keep_freed_memory, precision
 from stages.device import name as device_name
 from stages.device import resolve as resolve_device
-from stages.errors import UserError
+from stages.errors import NotFinite, UserError
 from stages.fields import LARGEST_SEED
 from stages.fingerprint import PROGRAMS, fingerprint
 from stages.model.hyperparameters import Hyperparameters, resolve, row_of
@@ -250,7 +250,7 @@ class Trainer:
             label: Shown beside the progress bar.
 
         Raises:
-            UserError: The loss is not finite.
+            NotFinite: The loss is not finite.
         """
         saved_at, started = time.monotonic(), time.monotonic() - self.seconds
         snapshot_steps, trace_steps = set(snapshots.moments(self.steps)), set(traces.moments(self.steps))
@@ -320,10 +320,7 @@ class Trainer:
         found = self.ranks.all_reduce_sum(torch.stack(list(terms.values()))).tolist()
         values = {name: float(f"{value:.6g}") for name, value in zip(terms, found, strict=True)}
         if not np.isfinite(values["loss"]):
-            raise UserError(
-                f"{self.chosen.name} seed {self.seed}: the loss is {values['loss']} at step {self.step}; "
-                "allowed: a finite number (try a lower learning_rate)"
-            )
+            raise NotFinite(f"{self.chosen.name} seed {self.seed}", values["loss"], self.step)
         rate = float(self.optimiser.param_groups[0]["lr"])
         loss = values.pop("loss")
         line = {"step": self.step, "loss": loss, "terms": values}

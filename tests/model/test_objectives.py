@@ -275,6 +275,21 @@ def test_the_mean_field_estimator_draws_no_noise(labels):
     assert loss.terms["uncertainty"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_eq_15_as_printed_is_the_logarithmic_form_until_an_exponential_overflows(labels):
+    output = output_of(row_of("ce_bootstrap", recipe="paper"))
+    terms = {}
+    for scale in (1.0, 40.0):
+        for estimator in ("monte_carlo", "printed"):
+            row = row_of("ce_bootstrap", recipe="paper", overrides={"estimator": estimator})
+            chosen = hyperparameters(row)
+            torch.manual_seed(3)
+            loss = objective(chosen, flipper_of(chosen, FILL_RATE))(output * scale, labels)
+            terms[scale, estimator] = loss.terms["uncertainty"].item()
+    assert terms[1.0, "printed"] == pytest.approx(terms[1.0, "monte_carlo"], rel=1e-5)
+    assert not math.isfinite(terms[40.0, "printed"])
+    assert math.isfinite(terms[40.0, "monte_carlo"])
+
+
 def test_a_label_flips_to_the_background_or_to_a_class_whose_box_covers_the_pixel(labels):
     """Class 2 is the likeliest everywhere, and has a box over the left half of one image's box alone."""
     covers = torch.where(labels.box > 0, 0b011, 0b001)

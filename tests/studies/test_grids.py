@@ -21,7 +21,8 @@ from tests.pipeline.clones import copy_project
 def runs_of(root: Path, grid: str = "ablation", dataset: str = "camvid") -> dict[str, grids.Run]:
     chosen = grids.load(grid, root)
     runs = grids.runs(config.load(root), grid, dataset, root)
-    ours = [variant for variant in chosen.runs.values() if dataset in (variant.datasets or chosen.datasets or [dataset])]
+    every = [dataset]
+    ours = [variant for variant in chosen.runs.values() if dataset in (variant.datasets or chosen.datasets or every)]
     assert len(runs) == sum(len(variant.seeds or chosen.seeds) for variant in ours)
     return {run.variant: run for run in runs if run.seed == 0}
 
@@ -43,7 +44,7 @@ def settings_of_dvc(root: Path, run: grids.Run) -> config.Settings:
 
 COMMITTED = [
     ("ablation", "camvid"), ("ablation", "synthetic"), ("reference", "camvid"), ("reference", "synthetic"),
-    ("reference", "synthetic-classes"), ("cost", "nuclei"), ("cost", "synthetic"),
+    ("reference", "synthetic-classes"), ("cost", "nuclei"), ("cost", "synthetic"), ("causes", "synthetic-classes"),
 ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target",
 
 @pytest.mark.parametrize(("grid", "dataset"), COMMITTED)
 def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset):
-    data = set()
+    data: dict[str, set] = {}  # by task: rows with all classes came later, and have arrays of their own
     for name, run in runs_of(root, grid, dataset).items():
         settings = run.settings
         row, train = settings.rows[run.row], settings.profile.train
@@ -89,6 +90,8 @@ def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset
             kept = json.loads(file.read_text())
             assert kept["row"] == run.row, file
             assert kept["changes"] == json.loads(json.dumps(run.changes.record())), file
+            if "stopped" in kept:
+                continue
             assert {key: kept["settings"].get(key, value) for key, value in expected.items()} == expected, file
             assert kept["resolutions"].get("warmup_share", 0.0) == recipe["warmup_share"], file
             if row.bootstraps:
@@ -96,8 +99,10 @@ def test_committed_results_were_trained_as_the_grid_now_says(root, grid, dataset
             assert kept["counts"]["pp"] / kept["counts"]["train"] == pytest.approx(
                 row.pp / config.PAPER_IMAGES, abs=0.01
             )
-            data.add(kept["data"])
-    assert len(data) == 1
+            data.setdefault("all" if row.classes == "all" else "paper", set()).add(kept["data"])
+    if not data:
+        pytest.skip(f"no training of {grid} on {dataset} is committed yet")
+    assert {len(found) for found in data.values()} == {1}
 
 
 def test_the_ablation_never_sees_the_evaluation_split_and_the_reference_changes_no_data(root):
@@ -317,3 +322,13 @@ def test_the_queue_runs_what_is_missing_and_keeps_each_result(tmp_path: Path):
     assert results["base-0"]["n_images"] < 40  # held-out training images, not the 4 of the evaluation split
     assert results["base-0"]["trace"]["steps"] == [1, 2, 3]
     assert "2 of 2 runs are there" in clone.run(*command).stdout
+
+
+def test_what_is_counted_is_kept_by_tenths_of_the_training():
+    history = [{"terms": {"flipped": step / 100, "exceeds_max": 1.0, "exceeds_target": 0.5}} for step in range(40)]
+    counted = grids._counted(history)
+    assert counted["exceeds_max"] == [100.0] * 10
+    assert counted["exceeds_target"] == [50.0] * 10
+    assert counted["flipped"][0] == pytest.approx(100 * (0 + 1 + 2 + 3) / 400)
+    assert counted["flipped"][-1] == pytest.approx(100 * (36 + 37 + 38 + 39) / 400)
+    assert grids._counted([{"terms": {"plain": 1.0, "flipped": 0.5}}] * 40) == {}  # a binary row

@@ -1,12 +1,13 @@
 """A grid's trainings in plain processes, without DVC."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
 
 from stages import config
-from stages.errors import UserError
+from stages.errors import NotFinite, UserError
 from stages.studies import grids, local
 from tests.download.fabricated import make_camvid
 
@@ -50,3 +51,28 @@ def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root, tmp_
     monkeypatch.setenv("CAMVID_ROOT", str(make_camvid(tmp_path / "other")))
     local._place.cache_clear()  # as in another process
     assert local._data(root, runs["bce-2780"]) != data["bce-2780"]
+
+
+@pytest.mark.parametrize(
+    ("grid", "dataset", "kept"), [("causes", "synthetic-classes", True), ("cost", "nuclei", False)]
+)
+def test_a_loss_that_is_not_finite_is_a_result_of_the_grid_that_asks_for_it(root, monkeypatch, grid, dataset, kept):
+    def diverge(*_):
+        raise NotFinite("a training", float("nan"), 120)
+
+    monkeypatch.setattr("stages.train.loop.train", diverge)
+    run = grids.runs(config.load(root), grid, dataset, root)[1]
+    if not kept:
+        with pytest.raises(UserError, match="^a training: the loss is nan at step 120"):
+            local._run(root, run, root / "run", root / "data")
+        assert not run.file(root).exists()
+        return
+    local._run(root, run, root / "run", root / "data")
+    result = json.loads(run.file(root).read_text())
+    assert result["stopped"] == 120
+    assert (result["variant"], result["changes"]) == ("literal-printed", {"overrides": {"estimator": "printed"}})
+
+
+def test_that_a_loss_is_not_finite_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(NotFinite("bce-500 seed 0", float("inf"), 30)))
+    assert (error.step, str(error)[:44]) == (30, "bce-500 seed 0: the loss is inf at step 30; ")
