@@ -59,6 +59,8 @@ class Params(Model):
     steps: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_STEPS)] = Field(
         description=f"a whole number from 1 to {MOST_STEPS}, or auto"
     )
+    box_seconds: float = Field(gt=0, le=3600, description="a number above 0, at most 3600")
+    mask_seconds: float = Field(gt=0, le=3600, description="a number above 0, at most 3600")
     device: str = Field(pattern=f"^{DEVICES}$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
     processes: int = whole(1)
 

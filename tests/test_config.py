@@ -93,6 +93,8 @@ def test_settings_cannot_be_changed() -> None:
         ("mc_samples", "0", "0", "a whole number from 1 to 1000"),
         ("mc_samples", "2.5", "2.5", "a whole number from 1 to 1000"),
         ("mc_samples", "true", "true", "a whole number from 1 to 1000"),
+        ("box_seconds", "0", "0", "a number above 0, at most 3600"),
+        ("mask_seconds", "fast", '"fast"', "a number above 0, at most 3600"),
         ("batch_size", "0", "0", "a whole number from 1 to 65536"),
         ("batch_size", '"8"', '"8"', "a whole number from 1 to 65536"),
         ("pp_chance", "1", "1", "a number between 0 and 1"),

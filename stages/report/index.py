@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 
 from stages import config, paths
-from stages.analysis import claims, paper, reference_results, runtime
+from stages.analysis import annotation, claims, paper, reference_results, runtime
 from stages.analysis.naming import RECIPE_NAMES, dataset_title
 from stages.analysis.own import ranking
 from stages.analysis.paper import Paper
@@ -97,6 +97,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         legend=[*zip(comparison.classes, CLASS_COLOURS.values(), strict=False), ("void", CLASS_COLOURS[VOID])],
         statistics=dataset_statistics(dataset, root),
         settings=settings,
+        labels=_labels(settings, printed, root),
         setting=_setting(settings),
         made=_made(found),
         recipes=_recipes(found, settings.rows),
@@ -184,6 +185,12 @@ def dataset_statistics(dataset: str, root: Path = ROOT) -> Mapping[str, Any]:
         UserError: It is missing.
     """
     return read_json(paths.packed(dataset, root) / "statistics.json", "boxes", root)
+
+
+def _labels(settings: Settings, printed: Paper, root: Path) -> dict[str, Any]:
+    """Return what the committed trainings say of masks and boxes: sentences, and the picture."""
+    curves = annotation.load(settings.rows, settings.params, printed.asked.confidence, root)
+    return {"sentences": list(map(annotation.sentence, curves)), "picture": _picture("annotation", root)}
 
 
 def _setting(settings: Settings) -> list[tuple[str, str]]:

@@ -35,12 +35,14 @@ READS: Mapping[str, tuple[str, ...]] = {
     "figure4": ("tau", "temperature"),
     "collapse": ("dataset", "seed", "tau", "temperature", "pp_chance"),
     "stability": (),
+    "annotation": (),
     "tables": (),
 }
-"""Every notebook and the parameters that it takes; `tables` reads params.yaml itself, since it needs all of it."""
+"""Every notebook and the parameters that it takes; `tables` and `annotation` read the files themselves."""
 TITLES = {
     "collapse": "Why the literal loss collapses",
     "stability": "Where the multi-class loss is unstable",
+    "annotation": "Which labels to buy",
     "tables": "Tables 1–3",
 }
 
@@ -178,6 +180,8 @@ def _page(name: str, notebook: NotebookNode, settings: Settings, root: Path) -> 
     title = TITLES.get(name) or f"Figure {name[-1]}: {paper.load_readings(root).figures[name].title}"
     if name in ("figure1", "figure4", "stability"):
         return pages.notebook_page(notebook, title, "from the loss functions, no data")
+    if name == "annotation":
+        return pages.notebook_page(notebook, title, "committed trainings")
     dataset = dataset_title(settings.params.dataset)
     kicker = dataset if name == "tables" else f"{dataset} · seed {settings.params.seeds[0]}"
     return pages.notebook_page(notebook, f"{title} · {dataset}", kicker)

@@ -86,8 +86,8 @@ def test_a_row_reads_what_its_loss_needs(lock: dict[str, Any], row: str) -> None
 @pytest.mark.parametrize("row", ROWS)
 def test_a_rows_entry_retrains_that_row_alone(lock: dict[str, Any], row: str) -> None:
     key = f"rows.{SETTINGS.rows[row].group}.{row}"
-    assert readers(lock, "configs/rows.yaml", key) == {training(row), "gather", "tables", "report"}
-    assert reruns(lock, "configs/rows.yaml", key) == consequences([row]) | {"collapse"}
+    assert readers(lock, "configs/rows.yaml", key) == {training(row), "gather", "annotation", "tables", "report"}
+    assert reruns(lock, "configs/rows.yaml", key) == consequences([row]) | {"annotation", "collapse"}
 
 
 PARAMS = {
@@ -99,6 +99,8 @@ PARAMS = {
     "batch_size": (ROWS, {"report"}),
     "steps": (ROWS, {"report"}),
     "learning_rate": (ROWS, {"report"}),
+    "box_seconds": ([], {"annotation", "report"}),
+    "mask_seconds": ([], {"annotation", "report"}),
     "seeds": ([], {"gather", "collapse", "tables", "report"}),
     "device": ([], set()),
     "processes": ([], set()),
@@ -113,12 +115,16 @@ def test_a_param_retrains_the_rows_that_read_it(lock: dict[str, Any], key: str) 
 
 @pytest.mark.parametrize("key", ["dataset", "data_seed"])
 def test_other_data_re_runs_all_but_what_needs_no_data(lock: dict[str, Any], key: str) -> None:
-    spared = UPSTREAM | {"figure1", "figure4", "stability"} | ({"source", "download"} if key == "data_seed" else set())
+    spared = (
+        UPSTREAM
+        | {"figure1", "figure4", "stability", "annotation"}
+        | ({"source", "download"} if key == "data_seed" else set())
+    )
     assert reruns(lock, "params.yaml", key) == set(lock) - spared
 
 
 def test_a_profiles_sections_re_run_what_reads_them(lock: dict[str, Any]) -> None:
-    free = UPSTREAM | {"figure1", "figure4", "stability"}
+    free = UPSTREAM | {"figure1", "figure4", "stability", "annotation"}
     assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.scenes") == set(lock) - free
     free |= {"source", "download"}
     assert reruns(lock, "configs/datasets.yaml", "profiles.synthetic.boxes") == set(lock) - free
@@ -216,7 +222,8 @@ def test_a_statement_runs_what_imports_it(
 
 def test_another_dataset_keeps_what_needs_no_data(clone: Clone) -> None:
     clone.edit("params.yaml", "dataset", "camvid")
-    assert clone.changed() == set(clone.lock()) - {"code", "figure1", "figure4", "stability"} - ALWAYS
+    free = {"code", "figure1", "figure4", "stability", "annotation"}
+    assert clone.changed() == set(clone.lock()) - free - ALWAYS
 
 
 def test_a_new_seed_trains_itself_alone_and_an_old_one_may_go(clone: Clone) -> None:

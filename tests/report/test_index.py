@@ -29,7 +29,7 @@ ARGUMENTS = [
 
 def build(project: Path) -> dict[str, str]:
     """The pages of a project, also written into its reports."""
-    for name in (*notebooks.FIGURES, index.OVERVIEW):
+    for name in (*notebooks.FIGURES, index.OVERVIEW, "annotation"):
         miniature.write_figure_notebook(project, name)
     pages = index.build(project)
     (project / "reports" / "index.html").write_text(pages["index.html"], encoding="utf-8")
@@ -102,7 +102,7 @@ def test_a_figure_of_rows_that_were_left_out_says_so_in_its_place(one_class):
 
 def test_the_page_leads_with_the_answer_the_picture_and_the_chart(page: str):
     assert re.findall(r'<section id="(\w+)"', page) == [
-        "tables", "boxes", "figures", "claims", "resolutions", "data", "made", "cost"
+        "tables", "boxes", "figures", "claims", "resolutions", "data", "made", "labels", "cost"
     ]  # fmt: skip
     order = [page.index(text) for text in ('class="answer"', 'class="front"', 'class="chart"', 'id="shares-title"')]
     assert order == sorted(order) and order[-1] < page.index('<section id="tables"')
@@ -198,6 +198,13 @@ def test_several_seeds_are_shown_with_their_spread(tmp_path: Path):
     assert "72.40 ± 0.71" in page
 
 
+def test_the_page_says_which_labels_to_buy_and_at_what_price(page: str):
+    shown = page[page.index('<section id="labels"') : page.index('<section id="cost"')]
+    assert "Nuclei: masks on 18 % of the images give 95 % of full supervision" in shown
+    assert "A box takes 7 s, a mask 79 s (params.yaml)" in shown
+    assert "annotation.html" in shown
+
+
 def test_the_figures_come_from_their_notebooks_with_their_alternative_texts(whole: Path, page: str):
     found = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', page)
     assert found[0].startswith("One validation image of synthetic street scenes, its true mask")
@@ -205,6 +212,7 @@ def test_the_figures_come_from_their_notebooks_with_their_alternative_texts(whol
     assert found[2:] == [
         "what tables shows",
         *(f"what figure{n} shows" for n in range(1, 7)),
+        "what annotation shows",
         drawn_runtime.draw(runtime.load(whole)).alt,
     ]
 
@@ -217,7 +225,9 @@ def test_provenance_names_device_time_versions_and_commit(page: str):
 def test_nothing_on_the_page_points_outside(page: str):
     addresses = re.findall(r'(?:href|src)="([^"]*)"', page)
     outside = [
-        a for a in addresses if not re.match(r"data:|#|(figure\d|collapse|stability)\.html$|claims/[a-z-]+\.html$", a)
+        a
+        for a in addresses
+        if not re.match(r"data:|#|(figure\d|collapse|stability|annotation)\.html$|claims/[a-z-]+\.html$", a)
     ]
     assert outside == []
     assert "<script" not in page
@@ -229,7 +239,7 @@ def test_the_page_is_the_same_bytes_again(page: str, whole: Path):
 
 
 def test_a_figure_that_was_not_drawn_is_one_line(project: Path):
-    for name in (*notebooks.FIGURES, index.OVERVIEW):
+    for name in (*notebooks.FIGURES, index.OVERVIEW, "annotation"):
         miniature.write_figure_notebook(project, name)
     (project / "reports" / "figure3.ipynb").unlink()
     with pytest.raises(UserError, match=r"^reports/figure3\.ipynb is missing: `dvc repro figure3` makes it$"):
@@ -272,7 +282,7 @@ def test_the_page_opens_offline_and_fits(browser, whole: Path, width: int, media
     if media == "screen":
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     pictures = tab.evaluate("[...document.images].map(i => [i.alt, i.naturalWidth])")
-    assert len(pictures) == 10
+    assert len(pictures) == 11
     assert all(alt and size for alt, size in pictures)
     context.close()
 

@@ -126,6 +126,17 @@ def test_the_other_figures_reports_are_the_same_bytes_again(project: Path, name:
     assert set(reports_twice(project, name)) == {f"{name}.ipynb", f"{name}.html", f"{name}.png"}
 
 
+@pytest.mark.integration
+def test_which_labels_to_buy_follows_from_params_and_is_the_same_bytes_again(project: Path):
+    files = reports_twice(project, "annotation")
+    assert set(files) == {"annotation.ipynb", "annotation.html", "annotation.png"}
+    page = files["annotation.html"].decode()
+    assert "Nuclei: masks on 18 % of the images" in page and ">3.9</td>" in page
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("mask_seconds: 79 ", "mask_seconds: 158 "))
+    assert ">7.9</td>" in reports_twice(project, "annotation")["annotation.html"].decode()
+
+
 @pytest.mark.slow
 def test_the_collapse_is_the_same_bytes_again_and_shows_five_pictures(project: Path):
     files = reports_twice(project, "collapse")

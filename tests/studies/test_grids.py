@@ -44,7 +44,8 @@ def settings_of_dvc(root: Path, run: grids.Run) -> config.Settings:
 
 COMMITTED = [
     ("ablation", "camvid"), ("ablation", "synthetic"), ("reference", "camvid"), ("reference", "synthetic"),
-    ("reference", "synthetic-classes"), ("cost", "nuclei"), ("cost", "synthetic"), ("causes", "synthetic-classes"),
+    ("reference", "synthetic-classes"), ("annotation", "nuclei"), ("annotation", "synthetic"),
+    ("causes", "synthetic-classes"),
 ]  # fmt: skip
 
 

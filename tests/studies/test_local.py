@@ -54,7 +54,7 @@ def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root, tmp_
 
 
 @pytest.mark.parametrize(
-    ("grid", "dataset", "kept"), [("causes", "synthetic-classes", True), ("cost", "nuclei", False)]
+    ("grid", "dataset", "kept"), [("causes", "synthetic-classes", True), ("annotation", "nuclei", False)]
 )
 def test_a_loss_that_is_not_finite_is_a_result_of_the_grid_that_asks_for_it(root, monkeypatch, grid, dataset, kept):
     def diverge(*_):

@@ -1,0 +1,163 @@
+"""What masks are worth: IoU by the share of images with a mask, and by the time that annotation takes.
+
+The trainings are those of studies/annotation.yaml; of an entry that has none, those of the same entry of
+studies/reference.yaml. Time is per 1000 objects of the training images, so it needs no count of objects: images with
+masks and images with boxes are taken to have equally many.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name, dataset_title
+from stages.analysis.naming import sentence as sentence_case
+from stages.analysis.results import REFERENCE, committed_run, iou_of
+from stages.analysis.statistics import Estimate, estimate
+from stages.config import PAPER_IMAGES, Params, Row
+from stages.errors import UserError
+from stages.paths import ROOT
+from stages.yaml_files import read_yaml
+
+FOLDER = "annotation"
+"""Of reference/, and the name of the grid in studies/."""
+MASKS, MIXED, STABLE = "masks alone", "plain BCE on both", "stable recipe on both"
+METHODS = (MASKS, MIXED, STABLE)
+NEAR = 0.95
+"""What counts as nearly full supervision: this share of its IoU."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way to label a training set, and what a network learns from it.
+
+    Attributes:
+        method: One of METHODS; boxes alone are plain BCE, and all masks are masks alone.
+        share: Images with a mask, in percent of all.
+        hours: Of annotation for 1000 objects: a mask or a box each, those without a label none.
+        iou: Of the first class in percent, with its interval over seeds.
+    """
+
+    method: str
+    share: float
+    hours: float
+    iou: Estimate
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The points of one dataset, by method and share. `object`: the name of its first class."""
+
+    dataset: str
+    object: str
+    points: Sequence[Point]
+
+    def of(self, method: str) -> list[Point]:
+        """Return the points of a method, the smallest share first."""
+        return sorted((one for one in self.points if one.method == method), key=lambda one: one.share)
+
+    @property
+    def full(self) -> Point:
+        """The point with all masks."""
+        return max(self.of(MASKS), key=lambda one: one.share)
+
+
+def hours(pp: float, box: float, params: Params) -> float:
+    """Return hours of annotation for 1000 objects, of which the share `pp` gets masks and `box` boxes, in [0, 1]."""
+    return 1000 * (pp * params.mask_seconds + box * params.box_seconds) / 3600
+
+
+def load(rows: Mapping[str, Row], params: Params, confidence: float, root: Path = ROOT) -> list[Curve]:
+    """Return the curve of each dataset of which all masks and some masks alone were trained.
+
+    Args:
+        rows: All of configs/rows.yaml.
+        params: Give the seconds that a mask and a box take.
+        confidence: Of the intervals.
+        root: The project.
+
+    Raises:
+        UserError: There is no such dataset; or studies/annotation.yaml, or a training's file, is broken.
+    """
+    found, grid = [], read_yaml(root / "studies" / f"{FOLDER}.yaml")
+    for folder in sorted((root / "reference" / FOLDER).glob("*/")):
+        points, names = [], []
+        for entry, variant in grid["runs"].items():
+            name = variant.get("row") or (entry if entry in rows else grid["row"])
+            runs = _runs(entry, folder.name, root)
+            values = {run["seed"]: iou_of(run, FIRST) or 0.0 for run in runs}
+            if values:
+                pp = variant.get("pp") or rows[name].pp
+                points.append(_point(rows[name], pp, estimate(values, confidence), params))
+                names.append(class_name(FIRST, runs[0].get("classes", PAPER_CLASSES)))
+        if len([one for one in points if one.method == MASKS]) > 1 and any(one.share == 100 for one in points):
+            found.append(Curve(folder.name, names[0], points))
+    if not found:
+        raise UserError(f"reference/{FOLDER} has no curve: git brings its trainings back")
+    return found
+
+
+def _runs(entry: str, dataset: str, root: Path) -> list[Mapping]:
+    """Return the trainings of an entry, from either grid."""
+    own, reference = (
+        [committed_run(file, root) for file in sorted((root / "reference" / folder / dataset).glob(f"{entry}-*.json"))]
+        for folder in (FOLDER, REFERENCE)
+    )
+    return [run for run in own or reference if run["variant"] == entry]
+
+
+def _point(row: Row, pp: int, iou: Estimate, params: Params) -> Point:
+    method = STABLE if row.bootstraps else MIXED if row.box else MASKS
+    boxes = PAPER_IMAGES - pp if row.box else 0
+    return Point(method, 100 * pp / PAPER_IMAGES, hours(pp / PAPER_IMAGES, boxes / PAPER_IMAGES, params), iou)
+
+
+def near_full(curve: Curve) -> Point:
+    """Return the labels that take the least time of those whose mean IoU is nearly full supervision's."""
+    enough = [one for one in curve.points if one.iou.mean >= NEAR * curve.full.iou.mean]
+    return min(enough, key=lambda one: one.hours)
+
+
+def lead(curve: Curve, point: Point) -> float | None:
+    """Return how many points of IoU a way to label is ahead of the masks alone that the same time buys.
+
+    The IoU of these is interpolated over the logarithm of the time. None where the time buys fewer masks than were
+    tried.
+    """
+    masks = curve.of(MASKS)
+    if not masks[0].hours <= point.hours <= masks[-1].hours:
+        return None
+    times, ious = np.log([one.hours for one in masks]), [one.iou.mean for one in masks]
+    return point.iou.mean - float(np.interp(np.log(point.hours), times, ious))
+
+
+def sentence(curve: Curve) -> str:
+    """Say which labels to buy: the fewest hours for nearly full supervision, and whether boxes are worth theirs."""
+    least, full = near_full(curve), curve.full
+    said = (
+        f"{sentence_case(dataset_title(curve.dataset))}: {labels(least)} "
+        f"{'give' if least.share else 'alone give'} {100 * NEAR:g} % of full supervision ({least.iou.mean:.1f} of "
+        f"{full.iou.mean:.1f} %) for {least.hours:.1f} instead of {full.hours:.1f} hours of annotation for 1000 objects"
+    )
+    compared = [(ahead, one) for one in curve.of(STABLE) if (ahead := lead(curve, one)) is not None]
+    if not compared:
+        return f"{said}."
+    ahead, best = max(compared, key=lambda pair: pair[0])
+    if ahead > 0:
+        return (
+            f"{said}; boxes are worth their time: {labels(best)} give {ahead:.1f} points more than masks alone for the "
+            f"same {best.hours:.1f} hours."
+        )
+    return (
+        f"{said}; boxes are worth their time at no share: at best, {labels(best)} give {-ahead:.1f} points less than "
+        f"masks alone for the same {best.hours:.1f} hours."
+    )
+
+
+def labels(point: Point) -> str:
+    """Say what is labelled how."""
+    if point.share in (0, 100):
+        return f"{'masks' if point.share else 'boxes'} on all images"
+    masks = f"masks on {point.share:.2g} % of the images"
+    return masks if point.method == MASKS else f"{masks} and boxes on the rest"
