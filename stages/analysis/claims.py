@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stages.analysis.naming import RECIPE_NAMES
+from stages.analysis.naming import PAPER_CLASSES, RECIPE_NAMES
 from stages.analysis.paper import Check, Claims, Paper, Statement
-from stages.analysis.results import Result, Results, collapsed, full_supervision, icnr, iou_of, recipes_of
+from stages.analysis.results import Result, Results, all_classes, collapsed, full_supervision, icnr, iou_of, recipes_of
 from stages.analysis.statistics import Estimate, estimate, estimate_sd, range_by_chance, seeds_needed
 from stages.config import Row
 
@@ -195,9 +195,18 @@ def judge_claims(
         committed = any(row not in rows for row in claim.check.rows)
         source = reference if committed else found
         by_recipe = {row: recipes_of(row, source) for row in claim.check.rows}
-        verdicts = _verdicts(claim, by_recipe, full_supervision(source), paper.asked)
+        if _lacks_classes(claim, rows, source):
+            verdicts = [Verdict(None, UNDECIDED, claim.check.rows, None, "No training tells that many classes apart.")]
+        else:
+            verdicts = _verdicts(claim, by_recipe, full_supervision(source), paper.asked)
         judged.append(JudgedClaim(claim, printed(claim, paper), verdicts, source, committed))
     return judged
+
+
+def _lacks_classes(claim: Statement, rows: Mapping[str, Row], source: Results) -> bool:
+    """Return whether a claim asks about all classes, of results that tell the paper's three apart at most."""
+    of_all = any(row in rows and rows[row].classes == "all" for row in claim.check.rows)
+    return of_all and len(all_classes(source.values())) <= len(PAPER_CLASSES)
 
 
 def printed(claim: Statement, paper: Paper) -> str:

@@ -178,10 +178,13 @@ def report_notebook(name: str, root: Path) -> None:
 
 def _page(name: str, notebook: NotebookNode, settings: Settings, root: Path) -> str:
     title = TITLES.get(name) or f"Figure {name[-1]}: {paper.load_readings(root).figures[name].title}"
-    if name in ("figure1", "figure4", "stability"):
+    if name in ("figure1", "figure4"):
         return pages.notebook_page(notebook, title, "from the loss functions, no data")
-    if name == "annotation":
-        return pages.notebook_page(notebook, title, "committed trainings")
+    if name in ("stability", "annotation"):
+        source = (
+            "from the loss functions and committed trainings" if name == "stability" else "from committed trainings"
+        )
+        return pages.notebook_page(notebook, title, source)
     dataset = dataset_title(settings.params.dataset)
     kicker = dataset if name == "tables" else f"{dataset} · seed {settings.params.seeds[0]}"
     return pages.notebook_page(notebook, f"{title} · {dataset}", kicker)

@@ -12,7 +12,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from stages import config
-from stages.analysis import paper, reference_results
+from stages.analysis import causes, paper, reference_results
 from stages.analysis.naming import FIRST, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
@@ -23,6 +23,7 @@ from stages.errors import UserError, run
 from stages.figures import overview, style, table2
 from stages.paths import ROOT
 from stages.report.answer import gaps, reference_sentence, shares
+from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown
 from stages.report.many_classes import many_classes_tables
 from stages.report.paper_tables import Comparison, paper_tables
@@ -118,6 +119,8 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
     if many := many_classes_tables(config.load(root).rows, root):
         parts += ["## More than three classes\n", "The paper leaves them to future work. " + SEE_STABILITY]
         parts += [table.markdown() for table in many]
+        for name, variants in causes.load(printed.asked.confidence, root).items():
+            parts += [causes.answer(variants) + "\n", causes_table(name, variants).markdown()]
     for dataset, one in complete.items():
         tables = (root / "reference" / dataset / "tables" / "results.md").read_text(encoding="utf-8")
         parts += [

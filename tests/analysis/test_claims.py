@@ -280,7 +280,7 @@ def test_the_summary_counts_each_recipe(found):
     assert re.match(rf"With the literal recipe, of {n} claims \d+ undecided, \d+ of \d+ with one seed point", literal)
     others = {"regression-finer", "masks-not-boxes", "bce-beats-regression"}  # the miniature's box rows draw boxes
     assert others < set(found)
-    points = f"2 undecided, {n - 2 - len(others)} of {n - 2} with one seed point the paper’s way"
+    points = f"3 undecided, {n - 3 - len(others)} of {n - 3} with one seed point the paper’s way"
     assert stable == f"With the stable recipe, of {n} claims {points}."
 
 
@@ -316,3 +316,15 @@ def test_a_check_that_makes_no_sense_is_refused(check, message):
 
 def test_the_file_that_is_shipped_loads():
     assert len(paper.load().asked.claims) >= 20
+
+
+@pytest.mark.parametrize(("several", "word"), [(True, REPRODUCED), (False, UNDECIDED)])
+def test_a_claim_about_all_classes_needs_trainings_with_more_than_three(comparison, several, word):
+    classes = ["background", "car", "person", "truck"][: 4 if several else 3]
+    rows = ("ce-all-2780", "ce-bootstrap-all-500-2280") if several else ("bce-2780",)
+    found = {row: result(row, *((60.0, 62.0) if row.endswith("2780") else (5.0, 6.0)), classes=classes) for row in rows}
+    for run in found.get("ce-bootstrap-all-500-2280", Result("", ())).runs:
+        run["recipe"] = "paper"
+    [verdict] = judged(comparison.paper, comparison.rows, found)["more-classes-fail"].verdicts
+    assert verdict.word == word
+    assert verdict.decide == ("" if several else "No training tells that many classes apart.")

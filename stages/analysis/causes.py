@@ -1,0 +1,141 @@
+"""Why the multi-class loss fails with more classes: the committed trainings of studies/causes.yaml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from stages.analysis.naming import RECIPE_NAMES
+from stages.analysis.results import committed_run, iou_of
+from stages.analysis.statistics import Estimate, Measured, estimate
+from stages.errors import UserError
+from stages.paths import ROOT
+from stages.yaml_files import read_yaml
+
+FOLDER = "causes"
+"""Of reference/, and the name of the grid in studies/."""
+WORDS = {
+    ("estimator", "printed"): "Eq 15 as printed",
+    ("estimator", "rao_blackwell"): "Rao-Blackwell estimator",
+    ("estimator", "mean_field"): "mean field, no samples",
+    ("trigger", "target"): "the label’s variance triggers",
+    ("flip_to", "covered"): "flips to covered classes alone",
+    ("warmup_share", 0.3): "clean-label warm-up",
+}
+CONTROL = "as it is"
+LOSSES = {"ce": "plain CE", "ce_uncertainty": "CE with uncertainty, no flips"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The trainings of one entry of studies/causes.yaml on one dataset.
+
+    Attributes:
+        name: The entry's.
+        base: What is changed: the recipe's name for readers, or the loss of a row without a recipe.
+        changed: How, in words; CONTROL for nothing.
+        runs: That ended, by seed.
+        stopped: The steps at which the loss of the others was found not finite, by seed.
+        over: Points of mean IoU over the control, paired by seed; None for a control, or without a shared seed.
+    """
+
+    name: str
+    base: str
+    changed: str
+    runs: Mapping[int, Mapping[str, Any]]
+    stopped: Mapping[int, int]
+    over: Estimate | None
+
+    def iou(self, label: str = "mean") -> Measured | None:
+        """Return an IoU in percent over seeds, as `results.iou_of` does for one."""
+        return _measured([iou_of(run, label) for run in self.runs.values()])
+
+    def flipped(self, labels: str) -> Measured | None:
+        """Return percent of the `right` or of the `wrong` box labels that are flipped when training ends."""
+        traces = [run.get("trace") or {} for run in self.runs.values()]
+        return _measured([trace.get(f"flipped_{labels}", [None])[-1] for trace in traces])
+
+    def above(self, trigger: str) -> Measured | None:
+        """Return percent of box pixels with a variance above tau, over the steps that draw boxes.
+
+        Args:
+            trigger: `max`, the largest variance of the classes; `target`, that of the label's class.
+        """
+        counted = [run.get("counted", {}).get(f"exceeds_{trigger}") for run in self.runs.values()]
+        return _measured([fmean(tenths) if tenths else None for tenths in counted])
+
+
+def load(confidence: float, root: Path = ROOT) -> dict[str, list[Variant]]:
+    """Return what was trained, by dataset, in the order of the file; {} without any.
+
+    Raises:
+        UserError: studies/causes.yaml or a training's file is broken.
+    """
+    order = list(read_yaml(root / "studies" / f"{FOLDER}.yaml")["runs"])
+    found = {}
+    for folder in sorted((root / "reference" / FOLDER).glob("*/")):
+        by_name: dict[str, list[Mapping[str, Any]]] = {}
+        for file in sorted(folder.glob("*.json")):
+            run = committed_run(file, root)
+            if run["variant"] not in order:
+                raise UserError(
+                    f"reference/{FOLDER}/{folder.name}/{file.name}: studies/{FOLDER}.yaml has no such entry"
+                )
+            by_name.setdefault(run["variant"], []).append(run)
+        if by_name:
+            found[folder.name] = _variants({name: by_name[name] for name in order if name in by_name}, confidence)
+    return found
+
+
+def _variants(by_name: Mapping[str, Sequence[Mapping[str, Any]]], confidence: float) -> list[Variant]:
+    controls = {_base(runs[0]): _mean_ious(runs) for runs in by_name.values() if _changed(runs[0]) == CONTROL}
+    variants = []
+    for name, runs in by_name.items():
+        base, changed = _base(runs[0]), _changed(runs[0])
+        ours, theirs = _mean_ious(runs), controls.get(base, {})
+        paired = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
+        over = estimate(paired, confidence) if paired and changed != CONTROL else None
+        ended = {run["seed"]: run for run in runs if "stopped" not in run}
+        stopped = {run["seed"]: run["stopped"] for run in runs if "stopped" in run}
+        variants.append(Variant(name, base, changed, ended, stopped, over))
+    return variants
+
+
+def _base(run: Mapping[str, Any]) -> str:
+    recipe = run["recipe"]
+    return RECIPE_NAMES[recipe] if recipe else LOSSES["ce_uncertainty" if "uncertainty" in run["row"] else "ce"]
+
+
+def _changed(run: Mapping[str, Any]) -> str:
+    overrides = run["changes"].get("overrides", {})
+    return ", ".join(WORDS[key, value] for key, value in overrides.items()) or CONTROL
+
+
+def _mean_ious(runs: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """Return the mean IoU of the trainings that ended, in percent, by seed."""
+    return {run["seed"]: iou_of(run, "mean") or 0.0 for run in runs if "stopped" not in run}
+
+
+def _measured(values: Sequence[float | None]) -> Measured | None:
+    return Measured(tuple(value for value in values if value is not None)) if values and None not in values else None
+
+
+def answer(variants: Sequence[Variant]) -> str:
+    """Say which switches make a recipe better or worse for certain, and which trainings had no finite loss."""
+    said = []
+    for base in dict.fromkeys(one.base for one in variants if one.over):
+        compared = [one for one in variants if one.base == base and one.over]
+        sure = [f"{one.changed} {one.over.mean:+.1f}" for one in compared if one.over and (one.over.low or 0) > 0]
+        worse = [f"{one.changed} {one.over.mean:+.1f}" for one in compared if one.over and (one.over.high or 0) < 0]
+        best = max(compared, key=lambda one: one.over.mean if one.over else 0.0)
+        assert best.over is not None
+        text = f"{base} recipe: "
+        text += f"better for certain with {', '.join(sure)} points" if sure else "no switch is better for certain"
+        text += f"; worse with {', '.join(worse)}" if worse else ""
+        if not sure:
+            text += f" (the best: {best.changed}, {best.over})"
+        said.append(text)
+    ends = [f"{one.name} from step {min(one.stopped.values())} on" for one in variants if one.stopped]
+    said.append(f"losses that stopped being finite: {', '.join(ends) if ends else 'none'}")
+    return ". ".join(text[0].upper() + text[1:] for text in said) + "."
