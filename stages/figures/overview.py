@@ -66,8 +66,10 @@ def draw(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> Pic
                 legend=False,
                 ax=axes,
             )
-            first = part.drop_duplicates("row").reset_index(drop=True)
-            axes.scatter(first.paper, first.index, marker="D", s=20, facecolor="none", edgecolor=MUTED, linewidth=0.9)
+            first = part.drop_duplicates("row").reset_index(drop=True).dropna(subset="paper")
+            axes.plot(
+                first.paper, first.index, "D", markersize=4.5, markerfacecolor="none", color=MUTED, markeredgewidth=0.9
+            )
             axes.set_title(f"{heading} · {title}", loc="left", fontweight="bold")
             axes.set(xlim=(0, 100), xlabel="", ylabel="")
             axes.grid(axis="both", color=LINE, linewidth=0.5)

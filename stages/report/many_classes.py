@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from stages.analysis.claims import judge_claims
 from stages.analysis.naming import RECIPE_NAMES, class_head, dataset_title
+from stages.analysis.paper import Paper
 from stages.analysis.results import REFERENCE, Result, Results, all_classes, reference_runs
 from stages.config import Row
 from stages.paths import ROOT
+from stages.report.claims_table import by_recipe, verdict_text
 from stages.report.tables import NONE, Cell, Table, csv_number, headers
 
 
-def many_classes_tables(rows: Mapping[str, Row], root: Path = ROOT) -> list[Table]:
+def many_classes_tables(rows: Mapping[str, Row], printed: Paper, root: Path = ROOT) -> list[Table]:
     """Return a table for each dataset of which reference runs tell all classes apart.
 
     Args:
         rows: All of configs/rows.yaml.
+        printed: Gives the claims about them.
         root: The project.
 
     Raises:
@@ -25,16 +29,17 @@ def many_classes_tables(rows: Mapping[str, Row], root: Path = ROOT) -> list[Tabl
         found = reference_runs(folder.name, root)
         trained = {name: found[name] for name, row in rows.items() if row.classes == "all" and name in found}
         if trained:
-            tables.append(many_classes_table(trained, rows, folder.name))
+            tables.append(many_classes_table(trained, rows, printed, folder.name))
     return tables
 
 
-def many_classes_table(found: Results, rows: Mapping[str, Row], dataset: str) -> Table:
+def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, dataset: str) -> Table:
     """Return one dataset's table, a line a row.
 
     Args:
         found: The results of rows with all classes, one or more.
         rows: All of configs/rows.yaml.
+        printed: Gives the claims about them.
         dataset: Its name.
     """
     labels = all_classes(found.values())
@@ -55,8 +60,24 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], dataset: str) ->
         f"{ended(found)} IoU in percent, mean over seeds; of the mean over all classes also the standard deviation."
     )
     return Table(
-        "many-classes", f"All classes on {dataset_title(dataset)}", caption, [headers(head)], body, (), records
+        "many-classes",
+        f"All classes on {dataset_title(dataset)}",
+        caption,
+        [headers(head)],
+        body,
+        judged(found, rows, printed),
+        records,
     )
+
+
+def judged(found: Results, rows: Mapping[str, Row], printed: Paper) -> list[str]:
+    """Return what the paper says of trainings with all classes, a line a claim with its verdict for each recipe."""
+    lines = []
+    for one in judge_claims(printed, rows, found, found):
+        if all(row in rows and rows[row].classes == "all" for row in one.claim.check.rows):
+            verdicts = (f"{recipe} recipe {verdict_text(verdict)}" for recipe, verdict in by_recipe(one).items())
+            lines.append(f"“{one.claim.says}” ({one.claim.check.unit}): {'; '.join(verdicts)}.")
+    return lines
 
 
 def ended(found: Mapping[str, Result]) -> str:

@@ -116,7 +116,7 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         "interval is wider for it.\n",
         criteria_markdown(complete),
     ]
-    if many := many_classes_tables(config.load(root).rows, root):
+    if many := many_classes_tables(config.load(root).rows, printed, root):
         parts += ["## More than three classes\n", "The paper leaves them to future work. " + SEE_STABILITY]
         parts += [table.markdown() for table in many]
         for name, variants in causes.load(printed.asked.confidence, root).items():

@@ -6,6 +6,7 @@ import matplotlib.colors
 from matplotlib import rc_context
 
 from stages import config
+from stages.analysis.results import Result
 from stages.figures.overview import draw, runs_frame
 from stages.figures.style import RECIPE_COLOURS, RULES
 
@@ -63,3 +64,18 @@ def test_headings_keep_the_capitals_of_names(comparison):
         "Car or background: car IoU · synthetic street scenes",
         "Background, car, person: mean IoU · synthetic street scenes",
     ]
+
+
+def test_a_panel_of_rows_that_the_paper_lacks_has_dots_and_no_diamond(comparison):
+    printed, settings, results = inputs(comparison)
+    classes = ("background", "car", "person", "truck")
+    run = {"seed": 0, "recipe": None, "classes": list(classes), "iou": {"car": 50.0}, "mean_iou": 40.0}
+    figure = draw(printed, settings, results | {"ce-all-500": Result("ce-all-500", (run,))}).figure
+    last = figure.axes[-1]
+    assert [list(map(float, dots.get_offsets()[0])) for dots in last.collections if len(dots.get_offsets())] == [
+        [40, 0]
+    ]
+    assert [len(line.get_xdata()) for line in last.lines] == [0]
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines][0] > 0
+    assert draw(printed, settings, results).png().startswith(b"\x89PNG")
+    figure.draw_without_rendering()
