@@ -71,7 +71,7 @@ def draw(paper: Paper, settings: Settings, results: Mapping[str, Result]) -> Pic
                 first.paper, first.index, "D", markersize=4.5, markerfacecolor="none", color=MUTED, markeredgewidth=0.9
             )
             axes.set_title(f"{heading} · {title}", loc="left", fontweight="bold")
-            axes.set(xlim=(0, 100), xlabel="", ylabel="")
+            axes.set(xlim=(0, 100), ylim=(part.row.nunique() - 0.45, -0.55), xlabel="", ylabel="")
             axes.grid(axis="both", color=LINE, linewidth=0.5)
             axes.set_axisbelow(True)
             sns.despine(ax=axes, left=True)
