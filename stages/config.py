@@ -83,6 +83,12 @@ class Overrides(Model):
     )
     flip_to: Literal["any", "covered"] | None = Field(None, description="any, covered")
     last_layer: Literal["torch", "icnr"] | None = Field(None, description="torch, icnr")
+    variance: Literal["exp", "softplus", "one_plus_elu", "square", "sigma"] | None = Field(
+        None, description="exp, softplus, one_plus_elu, square, sigma"
+    )
+    variance_weights: Literal["zero", "torch"] | None = Field(None, description="zero, torch")
+    mean_start: Literal["share", "torch"] | None = Field(None, description="share, torch")
+    reduction: Literal["pooled", "two_means"] | None = Field(None, description="pooled, two_means")
 
 
 class Row(Model):

@@ -26,7 +26,8 @@ def build(chosen: Hyperparameters, label_shares: Sequence[float] | None = None) 
     first steps move all weights of an object's output the same way. Where all of them end below zero, objects are where
     every feature is zero, and ReLU lets no gradient through that could tell them apart. A mean that starts at the best
     constant has nothing of that to learn; Lin et al. 2017 (Focal Loss), section 3.3, use a small constant to the same
-    end. The log-variance channels start at the recipe's sigma^2, the last layer's weights as its `last_layer` says.
+    end. The variance's channels start at the recipe's sigma^2, the last layer's weights as its `last_layer` says; its
+    `mean_start` and `variance_weights` keep torch's values instead.
     """
     network = ERFNet(chosen.channels, chosen.width)
     head = network.head
@@ -34,10 +35,11 @@ def build(chosen: Hyperparameters, label_shares: Sequence[float] | None = None) 
         if chosen.recipe.last_layer == "icnr":
             head.weight[:] = head.weight[:, :, :1, :1]
         bias: Tensor = head.bias  # type: ignore[assignment]
-        if label_shares is not None:
+        if label_shares is not None and chosen.recipe.mean_start == "share":
             bias[: chosen.logits] = bias.new_tensor(first_means(chosen, label_shares))
         if chosen.has_variance:
-            head.weight[:, chosen.logits :] = 0
+            if chosen.recipe.variance_weights == "zero":
+                head.weight[:, chosen.logits :] = 0
             bias[chosen.logits :] = raw_start(chosen.recipe, chosen.tau)
     return network
 

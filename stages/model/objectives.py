@@ -4,7 +4,9 @@ Sections 4.1.1 and 4.1.2 ("foreground only"): the uncertainty and bootstrapping 
 box-labelled images, the *uncertain* pixels; pixel-perfect images, and the pixels outside every box, get the plain loss.
 With `pixels: all`, every pixel of box-labelled images is uncertain.
 
-Resolution: the paper says that losses are accumulated; this is the mean over the batch's valid (not void) pixels.
+Resolution: the paper says that losses are accumulated; this is the mean over the batch's valid (not void) pixels, or,
+where the recipe's `reduction` says so, half the mean over pixel-perfect images and half of that over box images: the
+two sums of Eq 3. A batch without images of one kind has the other's half alone.
 """
 
 from collections.abc import Callable
@@ -126,11 +128,22 @@ def objective(
         "ce_bootstrap": _ce_bootstrap,
     }[chosen.loss]
 
+    def pooled(maps: dict[str, Tensor], valid: Tensor, _: Tensor) -> dict[str, Tensor]:
+        count = all_reduce_sum(valid.sum()).clamp(min=1)
+        return {name: value.sum() / count for name, value in maps.items()}
+
+    def two_means(maps: dict[str, Tensor], valid: Tensor, pixel_perfect: Tensor) -> dict[str, Tensor]:
+        clean = pixel_perfect.view(-1, 1, 1)
+        of_clean, of_box = (2 * all_reduce_sum((valid & kind).sum()).clamp(min=1) for kind in (clean, ~clean))
+        plain = torch.where(clean, maps["plain"] / of_clean, maps["plain"] / of_box).sum()
+        return {name: plain if name == "plain" else value.sum() / of_box for name, value in maps.items()}
+
+    reduced = pooled if chosen.recipe.reduction == "pooled" else two_means
+
     def compute(output: Tensor, labels: Supervision) -> Loss:
         pixels = _Pixels(chosen, flipper, output, labels, list_pixels)
         maps, counted = per_pixel(pixels)
-        valid = all_reduce_sum(pixels.valid.sum()).clamp(min=1)
-        parts = {name: value.sum() / valid for name, value in maps.items()}
+        parts = reduced(maps, pixels.valid, labels.pixel_perfect)
         terms = {name: value.detach() for name, value in parts.items()}
         if counted:
             uncertain = all_reduce_sum(pixels.uncertain.sum()).clamp(min=1)

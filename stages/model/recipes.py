@@ -7,7 +7,9 @@ collapse (`initial_variance_per_tau`, `fill_cap`, `warmup_share`). docs/method-n
 import math
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, tanh, where
+from torch.nn.functional import softplus
 
 from stages.config import Row
 
@@ -21,6 +23,13 @@ class Recipe:
 
     Attributes:
         name: Its key in RECIPES.
+        variance: How sigma^2 is read from the network's raw output, see `read_log_variance`: `exp`, `softplus`,
+            `one_plus_elu`, `square` or `sigma`.
+        variance_weights: Initial weights of the layer that makes the raw variance: `zero`, so that it is the same
+            everywhere at the first step, or `torch`.
+        mean_start: Where the means start: `share`, at the constants of least loss, or `torch`, near zero.
+        reduction: How the losses of pixels add up to a batch's: `pooled`, their mean; or `two_means`, half the mean
+            over pixel-perfect images and half of that over box images, the two sums of Eq 3.
         bound: How s = log sigma^2 is kept in range, see `bound_log_variance`: `finite`, `floor` or `tanh`.
         smax: The bound of `tanh`, in log(logit^2); above log tau, or nothing would ever flip. None for other bounds.
         initial_variance: sigma^2 everywhere at the first step, in logit^2. The paper gives none; with 1, W of Eq 11
@@ -59,6 +68,10 @@ class Recipe:
     estimator: str = "monte_carlo"
     flip_to: str = "any"
     last_layer: str = "torch"
+    variance: str = "exp"
+    variance_weights: str = "zero"
+    mean_start: str = "share"
+    reduction: str = "pooled"
 
     def first_variance(self, tau: float | None = None) -> float:
         """Return sigma^2 everywhere at the first step, in logit^2.
@@ -90,30 +103,63 @@ def recipe_of(row: Row) -> Recipe:
     return replace(recipe, **overrides)
 
 
-def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
-    """Map the network's raw output to s = log sigma^2; each mapping sends 0 to 0, that is to sigma^2 = 1.
+def read_log_variance(raw: Tensor, variance: str) -> Tensor:
+    """Return s = log sigma^2 of the network's raw output, unbounded.
 
-    `finite` clamps to [-20, 90], where the losses stay finite. `floor` bends towards -2 below 0. `tanh` is
-    smax tanh(raw / smax). The last two are smooth: a clamp would leave no gradient to return by.
+    The paper says that the network predicts "a mean and a variance", and nothing of how a variance stays positive.
+    `exp`: sigma^2 = exp(raw), so s is the raw output (Kendall and Gal 2017). `softplus`: log(1 + exp(raw)).
+    `one_plus_elu`: 1 + ELU(raw), exp(raw) below 0 and 1 + raw above. `square`: raw^2, the raw output being sigma of
+    either sign. `sigma`: the square of sigma = softplus(raw). Under `exp` d sigma^2 / d raw grows with sigma^2; under
+    the others it does not (`softplus`, `one_plus_elu`), or as sigma (`square`, `sigma`).
+
+    Args:
+        raw: fp32, any shape.
+        variance: One of these names.
+
+    Returns:
+        The shape of `raw`; finite for |raw| < 1e18. But for `exp` and `one_plus_elu`, s has a least value, near that of
+        FINITE or twice it.
+
+    Raises:
+        ValueError: The name is none of the five.
+    """
+    if variance == "exp":
+        return raw
+    if variance == "one_plus_elu":
+        return where(raw < 0, raw, torch.log1p(raw.clamp(min=0)))
+    if variance == "square":
+        return torch.log(raw.square() + math.exp(FINITE[0]))  # at zero a logarithm has no gradient
+    if variance in ("softplus", "sigma"):
+        log = torch.log(softplus(raw.clamp(min=FINITE[0])))
+        return log if variance == "softplus" else 2 * log
+    raise ValueError(f"variance={variance!r}: use 'exp', 'softplus', 'one_plus_elu', 'square' or 'sigma'")
+
+
+def bound_log_variance(raw: Tensor, recipe: Recipe) -> Tensor:
+    """Map the network's raw output to s = log sigma^2 in the recipe's bound.
+
+    `finite` clamps s to [-20, 90], where the losses stay finite. `floor` bends towards -2 below 0. `tanh` is
+    smax tanh(s / smax). The last two are smooth: a clamp would leave no gradient to return by. Each sends 0 to 0, that
+    is sigma^2 = 1 to itself.
 
     Args:
         raw: Any shape and floating point type.
-        recipe: Names the bound.
+        recipe: Names the reading of the raw output and the bound.
 
     Returns:
         fp32, the shape of `raw`.
 
     Raises:
-        ValueError: The recipe's bound is none of the three.
+        ValueError: The recipe's bound is none of the three, or there is no such reading.
     """
-    raw = raw.float()
+    s = read_log_variance(raw.float(), recipe.variance)
     if recipe.bound == "finite":
-        return raw.clamp(*FINITE)
+        return s.clamp(*FINITE)
     if recipe.bound == "floor":
         floor = SMALLEST_LOG_VARIANCE
-        return where(raw > 0, raw, floor * tanh(raw / floor))
+        return where(s > 0, s, floor * tanh(s / floor))
     if recipe.bound == "tanh" and recipe.smax:
-        return recipe.smax * tanh(raw / recipe.smax)
+        return recipe.smax * tanh(s / recipe.smax)
     raise ValueError(f"bound={recipe.bound!r}: use 'finite', 'floor', or 'tanh' with smax")
 
 
@@ -131,9 +177,21 @@ def raw_start(recipe: Recipe, tau: float | None = None) -> float:
     s = math.log(start)
     scale = {"finite": None, "floor": SMALLEST_LOG_VARIANCE if s < 0 else None, "tanh": recipe.smax}[recipe.bound]
     if scale is None:
-        return s
+        return _raw_of(s, recipe.variance)
     if abs(s) >= abs(scale):
         highest = f" and below {math.exp(scale):.3g}" if scale > 0 else ""
         allowed = f"above {math.exp(-abs(scale)):.3g}{highest}"
         raise ValueError(f"the initial variance is {start:g}; allowed with bound {recipe.bound}: {allowed}")
-    return scale * math.atanh(s / scale)
+    return _raw_of(scale * math.atanh(s / scale), recipe.variance)
+
+
+def _raw_of(s: float, variance: str) -> float:
+    """Return the raw output that `read_log_variance` maps to s; of two, the larger."""
+    if variance == "exp":
+        return s
+    if variance == "one_plus_elu":
+        return s if s < 0 else math.exp(s) - 1
+    if variance == "square":
+        return math.sqrt(max(math.exp(s) - math.exp(FINITE[0]), 0.0))
+    positive = math.exp(s if variance == "softplus" else s / 2)
+    return positive + math.log(-math.expm1(-positive))  # the inverse of softplus

@@ -81,3 +81,26 @@ def test_images_are_normalised_to_minus_one_to_one_and_channels_last():
     assert (x.shape, x.dtype) == ((2, 3, 4, 6), torch.float32)
     torch.testing.assert_close(x[0, :, 0, 0], torch.tensor([-1.0, 1.0, -0.6]))
     assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_torchs_own_start_is_kept_if_asked():
+    torch.manual_seed(0)
+    plain = build(bootstrap(), (0.9, 0.1)).head
+    assert plain.bias[0].item() == pytest.approx(math.log(0.1 / 0.9))
+    assert (plain.weight[:, 1] == 0).all()
+    torch.manual_seed(0)
+    kept = build(bootstrap(mean_start="torch", variance_weights="torch"), (0.9, 0.1)).head
+    assert abs(kept.bias[0].item()) < 0.3
+    assert (kept.weight[:, 1] != 0).any()
+    assert kept.bias[1].item() == plain.bias[1].item() == pytest.approx(math.log(2.5))
+
+
+@pytest.mark.parametrize(
+    ("variance", "raw"), [("softplus", math.log(math.e - 1)), ("square", 1.0), ("one_plus_elu", 0.0)]
+)
+def test_a_variance_of_one_is_another_raw_output_for_each_reading(variance, raw):
+    chosen = bootstrap(variance=variance, initial_variance=1.0)
+    network = build(chosen)
+    assert network.head.bias[1].item() == pytest.approx(raw, abs=1e-6)
+    _, log_variance = split_output(network(torch.randn(2, 3, 16, 32)), chosen)
+    assert log_variance.detach().numpy() == pytest.approx(0.0, abs=1e-5)

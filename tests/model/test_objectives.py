@@ -223,6 +223,36 @@ def test_a_batchs_loss_is_the_sum_of_its_parts_where_counts_are_summed(labels):
     torch.testing.assert_close(total, whole.total)
 
 
+def test_two_means_weigh_either_kind_of_image_by_one_half(labels):
+    """Half the mean loss over the pixels of pixel-perfect images, and half of that over those of box images."""
+    output = output_of(row_of("bootstrap", recipe="paper"))
+    row = row_of("bootstrap", recipe="paper", overrides={"reduction": "two_means"})
+    chosen = hyperparameters(row)
+    pooled = hyperparameters(row_of("bootstrap", recipe="paper"))
+    parts = objective(chosen, flipper_of(chosen, FILL_RATE))(output, labels).terms
+    expected = 0.0
+    for kind in (True, False):
+        of_kind = labels.pixel_perfect == kind
+        one_kind = Supervision(labels.target[of_kind], labels.box[of_kind], labels.pixel_perfect[of_kind])
+        expected += objective(pooled, flipper_of(pooled, FILL_RATE))(output[of_kind], one_kind).total.item() / 2
+    total = sum(parts[name] for name in ("plain", "uncertainty", "bootstrap")).item()
+    assert total == pytest.approx(expected, rel=1e-5)
+    assert total != pytest.approx(
+        objective(pooled, flipper_of(pooled, FILL_RATE))(output, labels).total.item(), rel=1e-3
+    )
+
+
+def test_two_means_of_one_kind_of_image_are_its_half(labels):
+    row = row_of("bootstrap", recipe="paper", overrides={"reduction": "two_means"})
+    chosen, output = hyperparameters(row), output_of(row)
+    clean = labels.pixel_perfect
+    alone = Supervision(labels.target[clean], labels.box[clean], labels.pixel_perfect[clean])
+    loss = objective(chosen, flipper_of(chosen, FILL_RATE))(output[clean], alone).total
+    known = alone.target != 255
+    mean = losses.bce(output[clean][:, 0], torch.where(known, alone.target, 0).float())[known].mean()
+    assert loss.item() == pytest.approx(mean.item() / 2, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", ["ce", "ce_bootstrap"])
 def test_outside_of_boxes_a_box_image_leaves_open_which_class_without_boxes_it_is(name, labels):
     """Four classes, of which the last has masks only: outside of boxes, background or the last."""

@@ -1,11 +1,12 @@
 import math
 from dataclasses import replace
 
+import mpmath
 import pytest
 import torch
 
 from stages.config import Row
-from stages.model.recipes import RECIPES, bound_log_variance, raw_start, recipe_of
+from stages.model.recipes import FINITE, RECIPES, bound_log_variance, raw_start, read_log_variance, recipe_of
 
 RAW = torch.linspace(-300, 300, 6001)
 SQUEEZED = replace(RECIPES["paper"], bound="tanh", smax=3.0)
@@ -89,3 +90,61 @@ def test_an_overridden_initial_variance_no_longer_goes_with_tau():
     assert RECIPES["stable"].first_variance(5.0) == 5.0
     assert recipe_of(stable(initial_variance=2.0)).first_variance(5.0) == 2.0
     assert math.isclose(recipe_of(stable(initial_variance_per_tau=0.5)).first_variance(5.0), 2.5)
+
+
+# ---- how the variance is read ----------------------------------------------------------------------------------------
+
+READINGS = {
+    "exp": mpmath.exp,
+    "softplus": lambda raw: mpmath.log(1 + mpmath.exp(raw)),
+    "one_plus_elu": lambda raw: mpmath.exp(raw) if raw < 0 else 1 + raw,
+    "square": lambda raw: raw**2,
+    "sigma": lambda raw: mpmath.log(1 + mpmath.exp(raw)) ** 2,
+}
+
+
+@pytest.mark.parametrize("variance", READINGS)
+def test_each_reading_is_its_formula_and_its_derivative(variance):
+    values = [-19.0, -3.0, -0.7, -1e-2, 1e-2, 0.5, 1.0, 4.0, 30.0, 2000.0]
+    values = [value for value in values if variance != "exp" or value < 100]
+    raw = torch.tensor(values, requires_grad=True)
+    s = read_log_variance(raw, variance)
+    s.sum().backward()
+    with mpmath.workdps(40):
+        exact = [mpmath.log(READINGS[variance](mpmath.mpf(x))) for x in raw.tolist()]
+        slopes = [mpmath.diff(lambda x: mpmath.log(READINGS[variance](x)), mpmath.mpf(x)) for x in raw.tolist()]
+    torch.testing.assert_close(s, torch.tensor([float(x) for x in exact]), rtol=3e-6, atol=3e-5)
+    torch.testing.assert_close(raw.grad, torch.tensor([float(x) for x in slopes]), rtol=3e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("variance", READINGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_every_reading_is_finite_with_its_gradient_at_the_ends(variance, dtype):
+    raw = torch.tensor([-6e4, -200.0, -20.0, -1e-7, 0.0, 1e-7, 20.0, 200.0, 6e4], dtype=dtype, requires_grad=True)
+    s = bound_log_variance(raw, replace(RECIPES["paper"], variance=variance))
+    s.sum().backward()
+    assert s.dtype == torch.float32
+    assert torch.isfinite(s).all() and torch.isfinite(raw.grad).all()
+    assert s.min() >= FINITE[0] and s.max() <= FINITE[1]
+
+
+@pytest.mark.parametrize("variance", READINGS)
+@pytest.mark.parametrize("bound", [RECIPES["paper"], SQUEEZED, RECIPES["regression"]], ids=lambda recipe: recipe.bound)
+@pytest.mark.parametrize("start", [0.25, 1.0, 10.0])
+def test_every_reading_starts_at_the_initial_variance(variance, bound, start):
+    recipe = replace(bound, variance=variance, initial_variance=start)
+    s = bound_log_variance(torch.tensor([raw_start(recipe)]), recipe)
+    assert s.exp().item() == pytest.approx(start, rel=2e-5)
+
+
+def test_a_start_of_a_thousand_overflows_nowhere():
+    for variance in READINGS:
+        raw = raw_start(replace(RECIPES["paper"], variance=variance, initial_variance=1000.0))
+        assert bound_log_variance(torch.tensor([raw]), replace(RECIPES["paper"], variance=variance)).exp().item() == (
+            pytest.approx(1000.0, rel=1e-4)
+        )
+
+
+def test_a_reading_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="variance='log': use 'exp'"):
+        read_log_variance(RAW, "log")
