@@ -21,10 +21,9 @@ WORDS = {
     ("estimator", "mean_field"): "mean field, no samples",
     ("trigger", "target"): "the label’s variance triggers",
     ("flip_to", "covered"): "flips to covered classes alone",
-    ("warmup_share", 0.3): "clean-label warm-up",
 }
 CONTROL = "as it is"
-LOSSES = {"ce": "plain CE", "ce_uncertainty": "CE with uncertainty, no flips"}
+NO_FLIPS = "CE with uncertainty, no flips"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Variant:
 
     Attributes:
         name: The entry's.
-        base: What is changed: the recipe's name for readers, or the loss of a row without a recipe.
+        base: What is changed: the recipe's name for readers, or NO_FLIPS of a row without one.
         changed: How, in words; CONTROL for nothing.
         runs: That ended, by seed.
         stopped: The steps at which the loss of the others was found not finite, by seed.
@@ -103,8 +102,7 @@ def _variants(by_name: Mapping[str, Sequence[Mapping[str, Any]]], confidence: fl
 
 
 def _base(run: Mapping[str, Any]) -> str:
-    recipe = run["recipe"]
-    return RECIPE_NAMES[recipe] if recipe else LOSSES["ce_uncertainty" if "uncertainty" in run["row"] else "ce"]
+    return RECIPE_NAMES[run["recipe"]] if run["recipe"] else NO_FLIPS
 
 
 def _changed(run: Mapping[str, Any]) -> str:
