@@ -34,7 +34,8 @@ FEW = 2
 """How many classes rows with `classes: few` have."""
 MOST_CLASSES = 14  # bits of a uint16, but for the background's and one to spare
 RESERVED = ("background", "void", "mean")
-ClassName = Annotated[str, Field(min_length=1, max_length=60)]
+LONGEST_NAME = 60
+ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 ClassIds = dict[ClassName, Annotated[Labels, Field(min_length=1)]]
 CLASS_IDS = "a map from class names to lists of label ids from 0 to 255"
 

@@ -20,8 +20,8 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     images for validation, else as `random`. Validation needs masks: where some images have boxes alone, val_share is of
     the pixel-perfect ones.
 
-    Raises UserError that names `source`, the manifest, when a split would be empty, or an image that the source gives
-    for validation has boxes alone.
+    Raises UserError that names `source`, the manifest, when a split would be empty, no training image has masks, or an
+    image that the source gives for validation has boxes alone.
     """
     ordered = sorted(entries, key=lambda entry: entry.id)
     way = profile.split
@@ -43,6 +43,12 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     for name, part in parts.items():
         if not part:
             raise UserError(f"{source}: its {len(entries)} images leave none for {name} (boxes.split: {profile.split})")
+    if not any(entry.pixel_perfect for entry in parts["train"]):
+        masks = sum(entry.pixel_perfect for entry in entries)
+        raise UserError(
+            f"{source}: no image for training has masks of all its objects, {masks} for validation have (boxes.split: "
+            f"{profile.split}); draw masks on some more, or give some of these to training"
+        )
     if boxes_alone := [entry for entry in parts["val"] if not entry.pixel_perfect]:
         raise UserError(
             f"{boxes_alone[0].image}: is for validation and has boxes alone; validation needs a mask of every object"

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.config import LONGEST_NAME, RESERVED
 from stages.download.coco_json import Annotation, Document, Picture
-from stages.download.listing import Pair, is_text, refuse, twice, unwritable
+from stages.download.listing import is_text, refuse, unwritable
 
 
 @dataclass
@@ -50,6 +51,7 @@ def find_items(
     for file, document in documents.items():
         by_id: dict[int, Item] = {}
         categories = {category.id for category in document.categories}
+        problems += _bad_categories(file, document)
         for listed in document.images:
             try:
                 path = finder.find(listed.file_name, file.parent)
@@ -72,8 +74,38 @@ def find_items(
             else:
                 by_id[annotation.image_id].annotations.append(annotation)
         items += by_id.values()
-    refuse(problems + twice(root, [Pair(item.path, item.split, item.path, "", None) for item in items]))
+    refuse(problems + _listed_twice(items))
     return items
+
+
+def _bad_categories(file: Path, document: Document) -> list[str]:
+    """Name the categories that cannot be told apart and, of those in use, whose names a report cannot bear."""
+    problems, by_id = [], dict[int, str]()
+    used = {annotation.category_id for annotation in document.annotations}
+    for category in document.categories:
+        first = by_id.setdefault(category.id, category.name)
+        if first != category.name:
+            problems.append(f"{file}: two categories have the id {category.id}: {first}, {category.name}")
+        name, fits = category.name, len(category.name) <= LONGEST_NAME and category.name.isprintable()
+        if category.id not in used:
+            continue
+        if name.lower() in RESERVED:
+            problems.append(f"{file}: a category is called {name}, which means something else here; rename it")
+        elif not name.strip() or not fits:
+            shown = ascii(name[:LONGEST_NAME])
+            allowed = f"1 to {LONGEST_NAME} printable characters"
+            problems.append(f"{file}: a category is called {shown}; allowed: {allowed}; rename it")
+    return problems
+
+
+def _listed_twice(items: list[Item]) -> list[str]:
+    """Name the pictures that two entries list, and the files that do."""
+    known: dict[str, Item] = {}
+    again = [(known[item.path], item) for item in items if known.setdefault(item.path, item) is not item]
+    return [
+        f"{b.file}: lists {b.path}, which {'it' if a.file == b.file else a.file} lists too; take it out of one"
+        for a, b in again
+    ]
 
 
 class NotFound(Exception):

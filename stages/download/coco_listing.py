@@ -5,6 +5,7 @@ image, whose masks are used where they are. Label ids are 0 for background, 1, 2
 their ids, 255 for crowd regions.
 """
 
+import math
 import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -146,7 +147,7 @@ def _add(each: Objects, annotation: Annotation, label: int, upright: tuple[int, 
     """Add one annotation to a picture's objects."""
     mask = coco_masks.encode(annotation, each.frame) if annotation.has_mask else None
     if annotation.has_box:
-        x, y, width, height = _whole(annotation.bbox or [])
+        x, y, width, height = _whole(annotation.bbox or [], each.frame)
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + width, each.frame[0]), min(y + height, each.frame[1])
         if right <= left or bottom <= top:
@@ -165,12 +166,23 @@ def _add(each: Objects, annotation: Annotation, label: int, upright: tuple[int, 
         each.masks.append((VOID, coco_masks.rectangle(box, each.frame)))
 
 
-def _whole(bbox: list[float]) -> tuple[int, int, int, int]:
-    """Return a box in whole pixels, of one pixel at least: its edges are rounded."""
-    if len(bbox) != 4 or bbox[2] <= 0 or bbox[3] <= 0:
+def _whole(bbox: list[float], frame: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return a box in whole pixels, of one pixel at least: its edges are rounded.
+
+    One that begins in the last pixel of the `frame` (width, height) has that pixel.
+    """
+    if len(bbox) != 4 or not bbox[2] > 0 or not bbox[3] > 0 or not all(map(math.isfinite, (*bbox, *_ends(bbox)))):
         raise BadMask(f"its box is {bbox}; allowed: x, y, width and height in pixels, the last two above 0")
-    left, top = round(bbox[0]), round(bbox[1])
-    return left, top, max(1, round(bbox[0] + bbox[2]) - left), max(1, round(bbox[1] + bbox[3]) - top)
+    left, top = (
+        min(round(start), size - 1) if start < size else round(start)
+        for start, size in zip(bbox[:2], frame, strict=True)
+    )
+    right, bottom = map(round, _ends(bbox))
+    return left, top, max(1, right - left), max(1, bottom - top)
+
+
+def _ends(bbox: list[float]) -> tuple[float, float]:
+    return bbox[0] + bbox[2], bbox[1] + bbox[3]
 
 
 def turn_box(box: tuple[int, int, int, int], upright: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
@@ -190,9 +202,14 @@ def _draw(items: list[Item], objects: list[Objects], out: Path) -> None:
     with progress.bar(len(items), "drawing labels") as bar:
         for item, each in zip(items, objects, strict=True):
             file = out / _label_file(item)
-            file.parent.mkdir(parents=True, exist_ok=True)
             ids = pictures.turn(coco_masks.draw(each.masks, each.frame), each.turned)
-            Image.fromarray(ids).save(file, compress_level=1)
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(ids).save(file, compress_level=1)
+            except OSError as error:
+                raise UserError(
+                    f"{file}: its labels cannot be written ({error.strerror}); rename the picture"
+                ) from None
             bar.update()
 
 

@@ -81,6 +81,17 @@ def test_validation_images_are_drawn_from_the_pixel_perfect_ones_alone(kind):
     assert len({parts["val"] and parts["val"][0].id for parts in drawn}) > 1
 
 
+@pytest.mark.parametrize(("kinds", "split"), [("pbbb", "auto"), ("bbbb", "official")])
+def test_training_images_without_any_masks_are_one_line(kinds, split):
+    """The one image with masks is drawn for validation; or all of them are the source's for validation."""
+    entries = own(kinds) if split == "auto" else [*own(kinds), *own("....pp", "val")[4:]]
+    profile = PROFILE.model_copy(update={"split": split, "val_share": 0.25})
+    with pytest.raises(
+        UserError, match=r"manifest.json: no image for training has masks of all its objects, \d for val"
+    ):
+        rules.split(entries, profile, 0, Path("manifest.json"))
+
+
 def test_a_validation_image_with_boxes_alone_is_one_line():
     with pytest.raises(UserError, match=r"^01.png: is for validation and has boxes alone; validation needs a mask"):
         rules.split([*own("p"), *own("pb", "val")[1:]], PROFILE, 0, Path("manifest.json"))

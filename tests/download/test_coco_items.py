@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stages.download.coco_items import Finder, NotFound
-from tests.download.fabricated import save
+from tests.download.fabricated import polygon, save, write_json
 
+MASK = {"segmentation": [polygon(2, 3, 8, 6)]}
 NAMES = ("a.png", "train/a.png", "train/b c.png", "val/deep/ü.png", "val/only.png", "x/twice.png", "y/twice.png")
 
 
@@ -71,8 +72,8 @@ def test_two_images_of_one_name_or_one_id(coco, refusal):
     first = coco.picture("a.png")
     coco.picture("a.png")
     coco.object(first)
-    coco.write()
-    assert "two images are called a.png: a.png, a.png" in refusal()
+    file = coco.write()
+    assert refusal() == f"{file}: lists a.png, which it lists too; take it out of one"
 
 
 def test_two_images_of_one_id(coco, refusal):
@@ -87,7 +88,42 @@ def test_one_picture_in_two_files(coco, refusal):
     coco.write("train.json")
     coco.object(coco.picture("a.png"))
     coco.write("val.json")
-    assert f"{coco.root}: two images are called a.png" in refusal()
+    first, second = (coco.root / name for name in ("train.json", "val.json"))
+    assert refusal() == f"{second}: lists a.png, which {first} lists too; take it out of one"
+
+
+def test_two_categories_of_one_id(coco, refusal):
+    coco.object(coco.picture("a.png"))
+    content = coco.content()
+    content["categories"].append({"id": 3, "name": "other"})
+    file = write_json(coco.root / "instances.json", content)
+    assert refusal() == f"{file}: two categories have the id 3: cat, other"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Background", "is called Background, which means something else here; rename it"),
+        ("mean", "is called mean, which means something else here; rename it"),
+        ("", "is called ''; allowed: 1 to 60 printable characters; rename it"),
+        ("a" * 61, "allowed: 1 to 60 printable characters"),
+        ("two\nlines", "is called 'two\\nlines'; allowed"),
+    ],
+)
+@pytest.mark.parametrize("used", [True, False])
+def test_a_category_whose_name_a_report_cannot_bear_is_refused_where_it_is_used(
+    coco, refusal, entries, name, said, used
+):
+    coco.object(coco.picture("a.png"), **MASK)
+    coco.object(coco.picture("b.png"), **MASK)
+    coco.categories[40] = name
+    if used:
+        coco.object(coco.picture("c.png"), category=40, **MASK)
+    coco.write()
+    if used:
+        assert said in refusal()
+    else:
+        assert set(entries()) == {"a.png", "b.png"}
 
 
 def test_an_unknown_image_or_category(coco, refusal):

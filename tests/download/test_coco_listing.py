@@ -130,6 +130,7 @@ def test_a_name_is_one_class_though_files_number_it_differently(coco, manifest):
         ((2.4, 3.6, 0.1, 0.1), (2, 4, 1, 1)),
         ((-4, -2.2, 8, 6), (0, 0, 4, 4)),
         ((30, 20, 9, 9), (30, 20, 2, 4)),
+        ((31.7, 2, 0.2, 5), (31, 2, 1, 5)),
         ((0, 0, 32.4, 24), (0, 0, 32, 24)),
     ],
 )
@@ -238,6 +239,7 @@ def test_pictures_of_any_mode_and_size_arrive_as_rgb(coco, entries):
         ({"bbox": [2, 3, 0, 6]}, "its box is [2.0, 3.0, 0.0, 6.0]; allowed: x, y, width and height in pixels"),
         ({"bbox": [2, 3, 8, -6]}, "the last two above 0"),
         ({"bbox": [2, 3, 8]}, "allowed: x, y, width and height"),
+        ({"bbox": [1e308, 3, 1e308, 6]}, "allowed: x, y, width and height in pixels"),
         ({"bbox": []}, "it has neither a box nor a segmentation"),
         ({"segmentation": [polygon(40, 3, 8, 6)]}, "its segmentation has no pixel in the picture"),
         ({"segmentation": {"size": [9, 9], "counts": [81]}}, "its RLE is of size [9, 9]"),
@@ -360,3 +362,10 @@ def test_a_file_of_another_kind_is_one_line(coco, refusal):
     coco.write()
     file = write_json(coco.root / "instances.json", {"shapes": []})
     assert refusal().startswith(f"{file}: not a COCO instance file, it has no images, annotations, categories")
+
+
+def test_a_label_picture_that_cannot_be_written_names_the_file(coco, refusal):
+    name = f"{'a' * 250}.png"  # with .png once more it is too long
+    coco.object(coco.picture(name), **MASK)
+    coco.write()
+    assert "its labels cannot be written (File name too long); rename the picture" in refusal()
