@@ -135,10 +135,11 @@ def lead(curve: Curve, point: Point) -> float | None:
 def sentence(curve: Curve) -> str:
     """Say which labels to buy: the fewest hours for nearly full supervision, and whether boxes are worth theirs."""
     least, full = near_full(curve), curve.full
+    reached = f"{100 * least.iou.mean / full.iou.mean:.0f} % of full supervision"
     said = (
-        f"{sentence_case(dataset_title(curve.dataset))}: {labels(least)} "
-        f"{'give' if least.share else 'alone give'} {100 * NEAR:g} % of full supervision ({least.iou.mean:.1f} of "
-        f"{full.iou.mean:.1f} %) for {least.hours:.1f} instead of {full.hours:.1f} hours of annotation for 1000 objects"
+        f"{sentence_case(dataset_title(curve.dataset))}: {labels(least)} {'give' if least.share else 'alone give'} "
+        f"{reached} ({least.iou.mean:.1f} of {full.iou.mean:.1f} %) for {least.hours:.1f} instead of {full.hours:.1f} "
+        "hours of annotation for 1000 objects"
     )
     compared = [(ahead, one) for one in curve.of(STABLE) if (ahead := lead(curve, one)) is not None]
     if not compared:

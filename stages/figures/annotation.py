@@ -70,7 +70,7 @@ def _inside(hour: float, curve: Curve) -> bool:
 
 def _words(curve: Curve) -> str:
     listed = "; ".join(
-        f"{method}: " + ", ".join(f"{one.share:.3g} % {one.iou.mean:.1f}" for one in curve.of(method))
+        f"{method}: " + ", ".join(f"{one.share:.1f} % {one.iou.mean:.1f}" for one in curve.of(method))
         for method in METHODS
     )
     return f"{curve.object} IoU on {dataset_title(curve.dataset)} by the share of images with a mask. {listed}."

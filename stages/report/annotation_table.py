@@ -16,7 +16,7 @@ def annotation_table(curve: Curve) -> Table:
             low, high = point.iou.low, point.iou.high
             spread = f" [{low:.1f}, {high:.1f}]" if low is not None and high is not None else ""
             numbers = [
-                f"{point.share:.3g} %",
+                f"{point.share:.1f} %",
                 f"{point.hours:.1f}",
                 str(point.iou.n),
                 f"{point.iou.mean:.1f}{spread}",

@@ -21,7 +21,7 @@ def test_each_method_is_drawn_by_share_and_by_time():
         assert list(masks.lines[0].get_ydata()) == [62.0, 81.0]
         first = masks.lines[2][0].get_segments()[0]
         assert [end[1] for end in first] == [58.0, 66.0]
-    assert "masks alone: 3.6 % 62.0, 100 % 81.0" in picture.alt
+    assert "masks alone: 3.6 % 62.0, 100.0 % 81.0" in picture.alt
     assert "stable recipe on both: 3.6 % 75.0" in picture.alt
     assert picture.png().startswith(b"\x89PNG")
 
