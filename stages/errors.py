@@ -1,5 +1,6 @@
 """The one kind of error that a user sees, and how a program ends with it."""
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,11 +30,16 @@ class NotFinite(UserError):
         )
 
 
+def one_line(message: object) -> str:
+    """Return a message as one line: control characters and bytes that are not UTF-8, as names may have, are escaped."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], str(message))
+
+
 def run(main: Callable[[], Any]) -> None:
     """Call `main()`; print a UserError as one line to stderr and exit with status 1, without a traceback."""
     try:
         main()
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {one_line(error)}")
     except KeyboardInterrupt:
         sys.exit(130)

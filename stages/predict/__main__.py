@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from stages.errors import UserError, run
+from stages.errors import UserError, one_line, run
+from stages.predict.files import out_path
 
 DESCRIPTION = """\
 Predict masks of pictures, or correct the boxes that a run was trained on (--relabel).
@@ -31,7 +32,7 @@ def main() -> None:
     )
     parser.add_argument("pictures", nargs="*", metavar="PICTURES", help="files, folders (with all below), patterns")
     parser.add_argument("--run", type=Path, required=True, help="a finished run: runs/<row>/seed-<k>")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
+    parser.add_argument("--out", type=out_path, required=True, help="the folder to write to")
     parser.add_argument("--relabel", action="store_true", help="correct the run's own box images instead")
     parser.add_argument("--mode", choices=("fit", "tile"), default="fit", help="see below (default: fit)")
     parser.add_argument("--scale", type=float, help="training pixels per picture pixel, with --mode tile (default: 1)")
@@ -49,7 +50,8 @@ def main() -> None:
 
         predictor = open_run(asked.run, device_of(asked.device))
         count = write_relabelled(predictor, asked.run, asked.out, batch=asked.batch, force=asked.force)
-        print(f"{count} boxes, most doubtful first: {asked.out}/relabelled.json, {asked.out}/relabelled.csv")
+        files = f"{asked.out}/relabelled.json, {asked.out}/relabelled.csv"
+        print(one_line(f"{count} boxes, most doubtful first: {files}"))
         return
 
     from stages.predict.run import Options, predict_pictures
@@ -58,7 +60,7 @@ def main() -> None:
     sources = find(asked.pictures, asked.out)
     options = Options(asked.mode, asked.scale or 1.0, asked.batch, asked.workers, asked.force)
     count = predict_pictures(open_run(asked.run, device_of(asked.device)), sources, asked.out, options)
-    print(f"{count} picture{'s' * (count > 1)}: {asked.out}, with predictions.json")
+    print(one_line(f"{count} picture{'s' * (count > 1)}: {asked.out}, with predictions.json"))
 
 
 def _check(asked: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from stages.boxes.spans import span
 from stages.errors import UserError
 from stages.model.predictor import Predictor, covers_of
 from stages.predict.coco import categories, encode
-from stages.predict.files import refuse_existing, whole_file
+from stages.predict.files import check_outputs, whole_file
 from stages.progress import bar
 
 RELABELLED, WORKLIST = "relabelled.json", "relabelled.csv"
@@ -71,7 +71,7 @@ def write_relabelled(
             f"--run {run}: loss {predictor.chosen.loss} flips no labels; allowed with --relabel: a run of a "
             "bootstrapping row, such as bootstrap-500-2280-stable"
         )
-    refuse_existing([out / RELABELLED, out / WORKLIST], force)
+    check_outputs([out / RELABELLED, out / WORKLIST], force)
     packed = open_packed(paths.packed(predictor.run["dataset"], root))
     if read_json(run / "record.json", "train this run first").get("data") != packed.fingerprint:
         raise UserError(f"{packed.path}: is not what {run} was trained on; `dvc repro` trains it anew")

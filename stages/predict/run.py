@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from stages.errors import UserError
+from stages.errors import UserError, one_line
 from stages.model.predictor import Predictor
-from stages.pictures import open_rgb
+from stages.pictures import LARGEST, open_rgb
 from stages.predict import maps
 from stages.predict.coco import annotations, categories
 from stages.predict.drawings import draw
-from stages.predict.files import refuse_existing, whole_file
+from stages.predict.files import check_outputs, whole_file
 from stages.predict.scales import Size, fit_size, resize
 from stages.predict.sources import Source
 from stages.progress import bar
@@ -73,7 +73,8 @@ _Predicted = tuple[_Decoded, Callable[[], maps.Answer]]
 def predict_pictures(predictor: Predictor, sources: Sequence[Source], out: Path, options: Options) -> int:
     """Predict pictures and write, for each, its files, and predictions.json for all of them.
 
-    A picture that cannot be opened is left out, and listed on stderr at the end.
+    A picture that cannot be opened, is too large at the scale asked for, or has a name that predictions.json cannot
+    hold is left out, and listed on stderr at the end. Where none is left, no file is written.
 
     Args:
         predictor: Of a finished run.
@@ -85,12 +86,11 @@ def predict_pictures(predictor: Predictor, sources: Sequence[Source], out: Path,
         The number of pictures.
 
     Raises:
-        UserError: A file exists, without `options.force`, or cannot be written; after all others were predicted, that
-            some pictures could not be opened.
+        UserError: A file exists, without `options.force`, is one of the pictures, or cannot be written; after all
+            others were predicted, that some pictures were left out.
     """
-    refuse_existing(
-        [out / PREDICTIONS, *(out / file for source in sources for file in source.outputs())], options.force
-    )
+    files = [out / PREDICTIONS, *(out / file for source in sources for file in source.outputs())]
+    check_outputs(files, options.force, [source.file for source in sources])
     classes = predictor.run["classes"]
     network = _fitted if options.mode == "fit" else _tiled
     failures: list[UserError] = []
@@ -102,15 +102,15 @@ def predict_pictures(predictor: Predictor, sources: Sequence[Source], out: Path,
         for source, record in ahead(partial(_write, out=out, classes=classes), predicted):
             records[source] = record
             progress.update()
-    content = _coco(predictor, [(source, *records[source]) for source in sources if source in records])
-    with whole_file(out / PREDICTIONS) as file:
-        file.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    if records:
+        content = _coco(predictor, [(source, *records[source]) for source in sources if source in records])
+        with whole_file(out / PREDICTIONS) as file:
+            file.write_text(json.dumps(content) + "\n", encoding="utf-8")
     for failure in failures:
-        print(failure, file=sys.stderr)
+        print(one_line(failure), file=sys.stderr)
     if failures:
-        raise UserError(
-            f"{len(failures)} of {len(sources)} pictures could not be opened, those above; {out} has the rest"
-        )
+        rest = f"{out} has the rest" if records else "nothing was predicted, and nothing written"
+        raise UserError(f"{len(failures)} of {len(sources)} pictures could not be predicted, those above; {rest}")
     return len(sources)
 
 
@@ -126,7 +126,9 @@ def _ahead(pool: Executor, depth: int, work: Callable[[Item], Result], items: It
 
 
 def _decode(source: Source, training: Size, options: Options) -> _Decoded | UserError:
-    """Open a picture and bring it to the network's scale; return the error of one that cannot be opened."""
+    """Open a picture and bring it to the network's scale; return the error of one that is left out."""
+    if not _is_utf8(source.file_name):
+        return UserError(f"{source.file}: its name is not UTF-8, as {PREDICTIONS} needs; rename it")
     try:
         picture = open_rgb(source.file, smallest=1)
     except UserError as error:
@@ -134,7 +136,20 @@ def _decode(source: Source, training: Size, options: Options) -> _Decoded | User
     size = fit_size(picture.size, training)
     if options.mode == "tile":
         size = (max(1, round(picture.width * options.scale)), max(1, round(picture.height * options.scale)))
+        if size[0] * size[1] > LARGEST:
+            return UserError(
+                f"{source.file}: --scale {options.scale:g} makes it {size[0]}x{size[1]} pixels; "
+                f"allowed: up to {LARGEST // 10**6} million pixels; take a smaller --scale"
+            )
     return _Decoded(source, np.array(picture), resize(picture, size))
+
+
+def _is_utf8(name: Path) -> bool:
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _opened(decoded: Iterable[_Decoded | UserError], failures: list[UserError], progress: tqdm) -> Iterator[_Decoded]:

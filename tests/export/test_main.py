@@ -1,5 +1,6 @@
 """The command line of exports, but for the files themselves."""
 
+import os
 import sys
 
 import pytest
@@ -37,6 +38,27 @@ def test_a_file_is_not_written_over_without_force(call, run_of, tmp_path):
     assert file.read_text() == "mine"
     call(*arguments, "--force")
     assert file.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_force_replaces_regular_files_alone(call, run_of, tmp_path, kind):
+    file = tmp_path / "network.pt"
+    {"pipe": os.mkfifo, "link": lambda path: path.symlink_to("mine"), "folder": os.mkdir}[kind](file)
+    before = file.lstat()
+    with pytest.raises(UserError, match=r"network\.pt: exists and is no regular file; take another --out$"):
+        call("--run", run_of(PLAIN), "--format", "torchscript", "--out", file, "--force")
+    assert file.lstat() == before
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("", "^--out is empty; "), (".", "is no regular file"), ("n" * 300, "cannot be written: a name in it takes 3")],
+)
+def test_an_impossible_out_is_one_line(call, run_of, tmp_path, monkeypatch, out, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        call("--run", run_of(PLAIN), "--format", "torchscript", "--out", out)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_that_fails_leaves_no_part(call, run_of, tmp_path, monkeypatch):

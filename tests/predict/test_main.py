@@ -59,6 +59,20 @@ def test_a_mistake_is_one_line(call, tmp_path, monkeypatch, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("options", [["in.png"], ["--relabel"]])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("", "--out is empty; allowed: a path"), ("n" * 300, "cannot be written: a name in it takes 3")],
+)
+def test_an_impossible_out_is_one_line(call, run_of, tmp_path, monkeypatch, options, out, message):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photograph(9, 9)).save("in.png")
+    with pytest.raises(UserError, match=message) as error:
+        call(*options, "--run", run_of(BINARY), "--out", out)
+    assert "\n" not in str(error.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["in.png"]
+
+
 @pytest.mark.integration
 def test_relabelling_uses_the_data_of_the_project_in_the_working_directory(run_of, scenes, tmp_path):
     run = run_of(BINARY).relative_to(scenes)

@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 
 from stages.errors import UserError
 from stages.figures.style import class_picture
-from stages.predict import maps
+from stages.predict import maps, run
 from stages.predict.run import Options, predict_pictures
 from stages.predict.sources import find
 from tests.predict.trained import BINARY, L2, MULTI_CLASS, PLAIN, SIZE, photograph
@@ -156,7 +156,7 @@ def test_a_larger_copy_is_predicted_as_the_picture(predictor_of, exact, tmp_path
 def test_a_broken_picture_is_left_out_and_listed(predictor_of, pictures, tmp_path, capsys):
     (pictures / "sub" / "broken.png").write_bytes((pictures / "grey.png").read_bytes()[:80])
     (pictures / "text.jpg").write_text("no picture")
-    with pytest.raises(UserError, match="^2 of 9 pictures could not be opened") as error:
+    with pytest.raises(UserError, match="^2 of 9 pictures could not be predicted") as error:
         predict(predictor_of(PLAIN), pictures, tmp_path / "out")
     assert "\n" not in str(error.value)
     lines = [line for line in capsys.readouterr().err.splitlines() if "not an image, or a truncated one" in line]
@@ -182,8 +182,64 @@ def test_nothing_is_written_over_without_force(predictor_of, exact, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_one_line(predictor_of, exact, tmp_path):
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(UserError, match="out/exact.png: cannot be written: "):
+    with pytest.raises(UserError, match="out: is no folder; take another --out$"):
         predict(predictor_of(PLAIN), exact, tmp_path / "out")
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("folder", ["one", "link"])
+def test_a_picture_is_never_written_over(predictor_of, exact, tmp_path, folder, force):
+    (tmp_path / "link").symlink_to("one")
+    before = contents(exact)
+    for named, out in ((exact, tmp_path / folder), (tmp_path / folder, exact)):
+        sources = find([str(named / "exact.png")], out)
+        with pytest.raises(UserError, match=r"exact\.png: is one of the pictures and would be written over; take ano"):
+            predict_pictures(predictor_of(PLAIN), sources, out, Options(force=force))
+    assert contents(exact) == before
+
+
+def test_outputs_that_cannot_be_written_are_found_before_any_is(predictor_of, pictures, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "sub").write_text("a file")
+    with pytest.raises(UserError, match=r"out/sub: is no folder; take another --out$"):
+        predict(predictor_of(PLAIN), pictures, out)
+    (out / "sub").unlink()
+    Image.fromarray(photograph(9, 9)).save(pictures / f"{'n' * 245}.png")
+    with pytest.raises(UserError, match=r"n\.png: cannot be written: a name in it takes \d+ bytes .*; allowed: 255; "):
+        predict(predictor_of(PLAIN), pictures, out)
+    assert contents(out) == {}
+
+
+def test_a_picture_that_the_scale_makes_too_large_is_left_out(predictor_of, exact, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "LARGEST", 2_000_000)
+    Image.fromarray(photograph(9, 9)).save(exact / "small.png")
+    with pytest.raises(UserError, match="^1 of 2 pictures could not be predicted, those above; .*out has the rest$"):
+        predict(predictor_of(PLAIN), exact, tmp_path / "out", mode="tile", scale=20)
+    message = "exact.png: --scale 20 makes it 2560x1280 pixels; allowed: up to 2 million pixels; take a smaller"
+    assert message in capsys.readouterr().err
+
+
+def test_a_name_that_json_cannot_hold_is_left_out(predictor_of, exact, tmp_path, capsys):
+    try:
+        Image.open(exact / "exact.png").save(exact / "caf\udce9.png")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(UserError, match="^1 of 2 pictures could not be predicted"):
+        predict(predictor_of(PLAIN), exact, tmp_path / "out")
+    assert "its name is not UTF-8, as predictions.json needs; rename it" in capsys.readouterr().err
+    listed = json.loads((tmp_path / "out" / "predictions.json").read_text())["images"]
+    assert [image["file_name"] for image in listed] == ["exact.png"]
+
+
+def test_where_all_pictures_are_broken_nothing_is_written_and_each_is_a_line(predictor_of, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "two\nlines.png").write_text("no picture")
+    message = "^1 of 1 pictures could not be predicted, those above; nothing was predicted, and nothing written$"
+    with pytest.raises(UserError, match=message):
+        predict(predictor_of(PLAIN), tmp_path / "in", tmp_path / "out")
+    assert "two\\nlines.png: not an image" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_part_of_a_file_is_left(predictor_of, exact, tmp_path, monkeypatch):

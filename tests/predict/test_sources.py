@@ -40,6 +40,33 @@ def test_outputs_are_no_inputs(make):
     assert outputs("in", out="in/out") == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("named", "out"), [("in", "in"), ("in/sub", "in"), ("in/sub", "."), ("link", "in"), ("in", "link")]
+)
+def test_a_folder_inside_of_the_outputs_is_one_line(make, named, out):
+    make("in/a.png", "in/sub/b.png")
+    Path("link").symlink_to("in")
+    with pytest.raises(UserError, match=rf"^{named}: lies in --out {out}; give another --out$"):
+        find([named], Path(out))
+
+
+def test_outputs_are_no_inputs_through_a_linked_folder_either(make):
+    make("in/a.png", "in/out/a.png")
+    Path("link").symlink_to("in")
+    assert outputs("in", out="link/out") == outputs("link", out="in/out") == ["a"]
+
+
+def test_a_picture_that_is_named_itself_may_lie_in_the_outputs(make):
+    make("in/a.jpg")
+    assert outputs("in/a.jpg", out="in") == outputs("in/*.jpg", out="in") == ["a"]
+
+
+def test_a_picture_that_linked_folders_lead_to_is_found_once(make):
+    make("loop/a.png")
+    Path("loop/self").symlink_to("../loop")
+    assert outputs("loop/**") == outputs("loop/**/*.png") == outputs("loop", "loop/self") == ["a"]
+
+
 def test_files_are_called_by_their_name_and_one_that_is_named_may_be_of_any_kind(make):
     make("x/a.png", "y/b.dat")
     assert outputs("x/a.png", "./y/b.dat", "x/../x/a.png") == ["a", "b"]
