@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stages import paths
-from stages.arrays import Packed, open_packed, pools, read_json
+from stages.arrays import REMEDY, Packed, open_packed, pools, read_json
 from stages.boxes.spans import span
 from stages.errors import UserError
 from stages.model.predictor import Predictor, covers_of
@@ -73,7 +73,10 @@ def write_relabelled(
         )
     check_outputs([out / RELABELLED, out / WORKLIST], force)
     packed = open_packed(paths.packed(predictor.run["dataset"], root))
-    if read_json(run / "record.json", "train this run first").get("data") != packed.fingerprint:
+    record = read_json(run / "record.json", "train this run first")
+    if not isinstance(record, dict):
+        raise UserError(f"{run / 'record.json'}: is not what a training writes; train this run again")
+    if record.get("data") != packed.fingerprint:
         raise UserError(f"{packed.path}: is not what {run} was trained on; `dvc repro` trains it anew")
     pictures, boxes = corrected_boxes(predictor, packed, batch)
     boxes.sort(key=lambda box: (box.variance, box.flipped), reverse=True)
@@ -100,14 +103,17 @@ def corrected_boxes(predictor: Predictor, packed: Packed, batch: int) -> tuple[l
         batch: Images that the network takes at a time.
 
     Raises:
-        UserError: There is no boxes.json, or it does not fit the arrays.
+        UserError: There is no boxes.json, it is damaged, or it does not fit the arrays.
     """
     split, task, chosen = packed.train, predictor.run["task"], predictor.chosen
-    coco = read_json(packed.path / "boxes.json")
-    if [image["file_name"] for image in coco["images"][: len(split)]] != list(split.ids):
-        raise UserError(f"{packed.path / 'boxes.json'}: lists other images than split.json")
-    of_image: dict[int, list[Entry]] = {image["id"]: [] for image in coco["images"]}
-    for box in coco["annotations"]:
+    file = packed.path / "boxes.json"
+    listed, annotations = _read_boxes(file)
+    if [image["file_name"] for image in listed[: len(split)]] != list(split.ids):
+        raise UserError(f"{file}: lists other images than split.json")
+    of_image: dict[int, list[Entry]] = {image["id"]: [] for image in listed}
+    for box in annotations:
+        if box["image_id"] not in of_image:
+            raise UserError(f"{file}: annotation {box['id']} names image {box['image_id']}, which it lacks; {REMEDY}")
         if box["category_id"] < len(predictor.run["classes"]):  # index maps count the boxes of the task
             of_image[box["image_id"]].append(box)
     pictures, boxes = [], []
@@ -121,11 +127,47 @@ def corrected_boxes(predictor: Predictor, packed: Packed, batch: int) -> tuple[l
             covers = covers_of(chosen, packed, part)
             labels, log_variances = _correct(predictor, images, targets.long(), indices.long(), covers)
             for k, index, label, log_variance in zip(part, indices.numpy(), labels, log_variances, strict=True):
-                picture = coco["images"][k]
+                picture = listed[k]
                 pictures.append(picture)
                 boxes += _of_picture(picture, of_image[picture["id"]], index, label, log_variance)
                 progress.update()
     return pictures, boxes
+
+
+def _read_boxes(file: Path) -> tuple[list[Entry], list[Entry]]:
+    """Return the images and the annotations of boxes.json.
+
+    Raises:
+        UserError: It is missing, or an entry lacks what is read of it.
+    """
+    coco = read_json(file)
+    for kind, entry_is_good in (("images", _is_image), ("annotations", _is_box)):
+        entries = coco.get(kind) if isinstance(coco, dict) else None
+        if not isinstance(entries, list):
+            raise UserError(f"{file}: has no list of {kind}; {REMEDY}")
+        for place, entry in enumerate(entries):
+            if not isinstance(entry, dict) or not entry_is_good(entry):
+                raise UserError(f"{file}: entry {place} of {kind} is damaged; {REMEDY}")
+    return coco["images"], coco["annotations"]
+
+
+def _is_image(entry: Entry) -> bool:
+    numbers = _whole(entry.get("id"), entry.get("width"), entry.get("height"))
+    return numbers and isinstance(entry.get("file_name"), str) and _is_rectangle(entry.get("window"))
+
+
+def _is_box(entry: Entry) -> bool:
+    numbers = _whole(entry.get("id"), entry.get("image_id"), entry.get("category_id"))
+    return numbers and entry["category_id"] > 0 and _is_rectangle(entry.get("bbox"))
+
+
+def _is_rectangle(value: Any) -> bool:
+    """Return whether a value is [x, y, width, height], the last two above 0."""
+    return isinstance(value, list) and len(value) == 4 and _whole(*value) and min(value[2:]) > 0
+
+
+def _whole(*values: Any) -> bool:
+    return all(type(value) is int for value in values)  # a bool is an int, too
 
 
 def _correct(

@@ -151,6 +151,39 @@ def test_a_boxes_file_of_other_images_is_named(predictor_of, run_of, scenes, tmp
         write(predictor_of, run_of, tmp_path, tmp_path / "out", BINARY)
 
 
+def change_annotation(boxes, **values):
+    return boxes | {"annotations": [boxes["annotations"][0] | values, *boxes["annotations"][1:]]}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda boxes: [], "has no list of images"),
+        (lambda boxes: {"images": boxes["images"]}, "has no list of annotations"),
+        (lambda boxes: boxes | {"images": [*boxes["images"], 1]}, r"entry \d+ of images is damaged"),
+        (lambda boxes: boxes | {"images": [{"id": 1}]}, "entry 0 of images is damaged"),
+        (lambda boxes: change_annotation(boxes, bbox=[0, 0, 5]), "entry 0 of annotations is damaged"),
+        (lambda boxes: change_annotation(boxes, bbox=[0, 0, 0, 5]), "entry 0 of annotations is damaged"),
+        (lambda boxes: change_annotation(boxes, category_id="car"), "entry 0 of annotations is damaged"),
+        (lambda boxes: change_annotation(boxes, image_id=10**6), r"annotation \d+ names image 1000000, which it lacks"),
+    ],
+)
+def test_a_damaged_boxes_file_is_one_line(predictor_of, run_of, scenes, tmp_path, damage, message):
+    other = paths.packed("synthetic", tmp_path)
+    shutil.copytree(paths.packed("synthetic", scenes), other)
+    arrays.write_json(other / "boxes.json", damage(json.loads((other / "boxes.json").read_text())))
+    with pytest.raises(UserError, match=rf"boxes\.json: {message}; make it again with `dvc"):
+        write(predictor_of, run_of, tmp_path, tmp_path / "out", BINARY)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_record_that_is_none_is_one_line(predictor_of, run_of, scenes, tmp_path):
+    copy = shutil.copytree(run_of(BINARY), tmp_path / "run")
+    (copy / "record.json").write_text("[]")
+    with pytest.raises(UserError, match=r"record\.json: is not what a training writes; train this run again$"):
+        write_relabelled(predictor_of(BINARY), copy, tmp_path / "out", root=scenes)
+
+
 def test_variance_far_beyond_fp32_is_still_a_number(predictor_of, run_of, scenes, tmp_path, monkeypatch):
     predictor = predictor_of(BINARY)
     constant = lambda prediction, target: torch.full(target.shape, 90.0)  # noqa: E731
