@@ -159,7 +159,7 @@ def test_device_re_runs_nothing(clone: Clone) -> None:
 
 
 def test_a_row_and_a_profile_as_dvc_sees_them(clone: Clone) -> None:
-    readers_of_rows = {"gather", "tables", "report"}
+    readers_of_rows = {"annotation", "gather", "tables", "report"}
     clone.edit("configs/rows.yaml", "rows.one_pool.bce-500.pp", 400)
     assert clone.changed() == NEVER_ASKED | {training("bce-500")} | readers_of_rows
     clone.edit("configs/datasets.yaml", "profiles.camvid.train.steps", 1)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration  # each builds the whole report, which take
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory) -> Path:
     root = miniature.make(tmp_path_factory.mktemp("seeds") / "project", seeds=(0, 1, 2))
-    for name in (*notebooks.FIGURES, index.OVERVIEW):
+    for name in (*notebooks.FIGURES, index.OVERVIEW, "annotation"):
         miniature.write_figure_notebook(root, name)
     return root
 
