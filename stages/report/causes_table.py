@@ -8,7 +8,7 @@ from stages.report.tables import NONE, Cell, Table, csv_number, headers
 
 COLUMNS = (
     "n", "mean IoU", "over the control", "car IoU", "right flipped", "wrong flipped", "largest σ² > τ",
-    "label’s σ² > τ", "not finite",
+    "label’s σ² > τ",
 )  # fmt: skip
 
 
@@ -23,10 +23,9 @@ def causes_table(dataset: str, variants: Sequence[Variant]) -> Table:
         measured = (one.iou(FIRST), one.flipped("right"), one.flipped("wrong"), one.above("max"), one.above("target"))
         cells = [
             str(len(one.runs) + len(one.stopped)),
-            str(one.iou() or NONE),
+            _outcome(one),
             f"{over.mean:+.1f}{spread}" if over else NONE,
             *(f"{value.mean:.1f}" if value else NONE for value in measured),
-            f"{len(one.stopped)}, from step {min(one.stopped.values())}" if one.stopped else "",
         ]
         named = [Cell(one.base, "text"), Cell(one.changed, "text")]
         body.append([Cell(one.name, "text name", header=True), *named, *(Cell(text, "number") for text in cells)])
@@ -37,8 +36,14 @@ def causes_table(dataset: str, variants: Sequence[Variant]) -> Table:
         "mean IoU over the same recipe as it is, paired by seed [95 % interval]. Right and wrong flipped: of the "
         "rightly and of the wrongly labelled box pixels, how many have another label in the end. σ² > τ: how many box "
         "pixels have a variance above the threshold, the largest of all classes or that of the label’s class, over all "
-        "steps. Not finite: trainings whose loss stopped being a number, which ends them."
+        "steps. Not finite: the loss stopped being a number, which ends a training."
     )
     head = headers([Cell("Entry", "text"), Cell("recipe", "text"), Cell("changed", "text"), *map(Cell, COLUMNS)])
     title = f"What makes it fail, on {dataset_title(dataset)}"
     return Table(f"causes-{dataset}", title, caption, [head], body, (), records)
+
+
+def _outcome(one: Variant) -> str:
+    """Return the mean IoU of the trainings that ended, and of how many the loss stopped being finite."""
+    stopped = f"{len(one.stopped)} not finite, step {min(one.stopped.values())}" if one.stopped else ""
+    return "; ".join(filter(None, (str(one.iou() or ""), stopped))) or NONE

@@ -90,9 +90,8 @@ def test_the_table_has_a_line_an_entry(variants: dict[str, Variant]):
         "90.0",
         "50.0",
         "10.0",
-        "",
     ]
-    assert lines["literal-printed"][2:] == ["3", "–", "–", "–", "–", "–", "–", "–", "3, from step 120"]
+    assert lines["literal-printed"][2:] == ["3", "3 not finite, step 120", "–", "–", "–", "–", "–", "–"]
     assert lines["literal-target"][4] == "+5.1 [+4.9, +5.3]"
 
 
