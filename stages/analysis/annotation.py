@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name, dataset_title
-from stages.analysis.naming import sentence as sentence_case
+from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name, dataset_title, sentence
 from stages.analysis.results import REFERENCE, committed_run, iou_of
 from stages.analysis.statistics import Estimate, estimate
 from stages.config import PAPER_IMAGES, Params, Row
@@ -132,12 +131,12 @@ def lead(curve: Curve, point: Point) -> float | None:
     return point.iou.mean - float(np.interp(np.log(point.hours), times, ious))
 
 
-def sentence(curve: Curve) -> str:
+def advice(curve: Curve) -> str:
     """Say which labels to buy: the fewest hours for nearly full supervision, and whether boxes are worth theirs."""
     least, full = near_full(curve), curve.full
     reached = f"{100 * least.iou.mean / full.iou.mean:.0f} % of full supervision"
     said = (
-        f"{sentence_case(dataset_title(curve.dataset))}: {labels(least)} {'give' if least.share else 'alone give'} "
+        f"{sentence(dataset_title(curve.dataset))}: {labels(least)} {'give' if least.share else 'alone give'} "
         f"{reached} ({least.iou.mean:.1f} of {full.iou.mean:.1f} %) for {least.hours:.1f} instead of {full.hours:.1f} "
         "hours of annotation for 1000 objects"
     )

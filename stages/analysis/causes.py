@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from stages.analysis.naming import RECIPE_NAMES
@@ -56,13 +55,13 @@ class Variant:
         return _measured([trace.get(f"flipped_{labels}", [None])[-1] for trace in traces])
 
     def above(self, trigger: str) -> Measured | None:
-        """Return percent of box pixels with a variance above tau, over the steps that draw boxes.
+        """Return percent of box pixels with a variance above tau, in the last tenth of the training.
 
         Args:
             trigger: `max`, the largest variance of the classes; `target`, that of the label's class.
         """
         counted = [run.get("counted", {}).get(f"exceeds_{trigger}") for run in self.runs.values()]
-        return _measured([fmean(tenths) if tenths else None for tenths in counted])
+        return _measured([tenths[-1] if tenths else None for tenths in counted])
 
 
 def load(confidence: float, root: Path = ROOT) -> dict[str, list[Variant]]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from stages.download.listing import is_text
 from stages.errors import UserError, one_line
 from stages.model.predictor import Predictor
 from stages.pictures import LARGEST, open_rgb
@@ -127,7 +128,7 @@ def _ahead(pool: Executor, depth: int, work: Callable[[Item], Result], items: It
 
 def _decode(source: Source, training: Size, options: Options) -> _Decoded | UserError:
     """Open a picture and bring it to the network's scale; return the error of one that is left out."""
-    if not _is_utf8(source.file_name):
+    if not is_text(str(source.file_name)):
         return UserError(f"{source.file}: its name is not UTF-8, as {PREDICTIONS} needs; rename it")
     try:
         picture = open_rgb(source.file, smallest=1)
@@ -142,14 +143,6 @@ def _decode(source: Source, training: Size, options: Options) -> _Decoded | User
                 f"allowed: up to {LARGEST // 10**6} million pixels; take a smaller --scale"
             )
     return _Decoded(source, np.array(picture), resize(picture, size))
-
-
-def _is_utf8(name: Path) -> bool:
-    try:
-        str(name).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _opened(decoded: Iterable[_Decoded | UserError], failures: list[UserError], progress: tqdm) -> Iterator[_Decoded]:

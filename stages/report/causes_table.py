@@ -35,8 +35,8 @@ def causes_table(dataset: str, variants: Sequence[Variant]) -> Table:
         "studies/causes.yaml says what each entry changes. Percent, means over n seeds; over the control: points of "
         "mean IoU over the same recipe as it is, paired by seed [95 % interval]. Right and wrong flipped: of the "
         "rightly and of the wrongly labelled box pixels, how many have another label in the end. σ² > τ: how many box "
-        "pixels have a variance above the threshold, the largest of all classes or that of the label’s class, over all "
-        "steps. Not finite: the loss stopped being a number, which ends a training."
+        "pixels have a variance above the threshold, the largest of all classes or that of the label’s class, in the "
+        "last tenth of the steps. Not finite: the loss stopped being a number, which ends a training."
     )
     head = headers([Cell("Entry", "text"), Cell("recipe", "text"), Cell("changed", "text"), *map(Cell, COLUMNS)])
     title = f"What makes it fail, on {dataset_title(dataset)}"

@@ -190,7 +190,7 @@ def dataset_statistics(dataset: str, root: Path = ROOT) -> Mapping[str, Any]:
 def _labels(settings: Settings, printed: Paper, root: Path) -> dict[str, Any]:
     """Return what the committed trainings say of masks and boxes: sentences, and the picture."""
     curves = annotation.load(settings.rows, settings.params, printed.asked.confidence, root)
-    return {"sentences": list(map(annotation.sentence, curves)), "picture": _picture("annotation", root)}
+    return {"sentences": list(map(annotation.advice, curves)), "picture": _picture("annotation", root)}
 
 
 def _setting(settings: Settings) -> list[tuple[str, str]]:

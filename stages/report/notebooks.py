@@ -45,6 +45,12 @@ TITLES = {
     "annotation": "Which labels to buy",
     "tables": "Tables 1–3",
 }
+WITHOUT_DATA = {
+    **dict.fromkeys(("figure1", "figure4"), "from the loss functions, no data"),
+    "stability": "from the loss functions and committed trainings",
+    "annotation": "from committed trainings",
+}
+"""What the pages are of that show nothing of the dataset."""
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 KERNEL = "python3"
@@ -178,13 +184,8 @@ def report_notebook(name: str, root: Path) -> None:
 
 def _page(name: str, notebook: NotebookNode, settings: Settings, root: Path) -> str:
     title = TITLES.get(name) or f"Figure {name[-1]}: {paper.load_readings(root).figures[name].title}"
-    if name in ("figure1", "figure4"):
-        return pages.notebook_page(notebook, title, "from the loss functions, no data")
-    if name in ("stability", "annotation"):
-        source = (
-            "from the loss functions and committed trainings" if name == "stability" else "from committed trainings"
-        )
-        return pages.notebook_page(notebook, title, source)
+    if kicker := WITHOUT_DATA.get(name):
+        return pages.notebook_page(notebook, title, kicker)
     dataset = dataset_title(settings.params.dataset)
     kicker = dataset if name == "tables" else f"{dataset} · seed {settings.params.seeds[0]}"
     return pages.notebook_page(notebook, f"{title} · {dataset}", kicker)

@@ -56,15 +56,15 @@ def test_nearly_full_supervision_is_the_least_time_within_5_percent_of_its_iou(c
 
 
 def test_the_sentence_says_what_to_buy_and_whether_boxes_pay(curve: Curve):
-    said = annotation.sentence(curve)
+    said = annotation.advice(curve)
     assert said.startswith("Nuclei: masks on 18 % of the images give 96 % of full supervision (77.0 of 80.0 %)")
     assert "for 3.9 instead of 21.9 hours of annotation for 1000 objects" in said
     [stable] = curve.of(STABLE)
     ahead = annotation.lead(curve, stable)
     assert ahead > 0 and f"masks on 3.6 % of the images and boxes on the rest give {ahead:.1f} points more" in said
     worse = Curve("nuclei", "nucleus", [*curve.of(MASKS), point(STABLE, 3.6, 2.0, 60.0)])
-    assert "boxes are worth their time at no share: at best" in annotation.sentence(worse)
-    assert annotation.sentence(Curve("nuclei", "nucleus", curve.of(MASKS))).endswith("for 1000 objects.")
+    assert "boxes are worth their time at no share: at best" in annotation.advice(worse)
+    assert annotation.advice(Curve("nuclei", "nucleus", curve.of(MASKS))).endswith("for 1000 objects.")
 
 
 def test_an_entry_without_trainings_takes_those_of_the_reference(project: Path, curve: Curve):
