@@ -46,11 +46,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of one dataset, by method and share. `object`: the name of its first class."""
+    """The points of one dataset, by method and share.
+
+    Attributes:
+        dataset: A profile's name.
+        object: The name of its first class.
+        points: All that were trained.
+        confidence: Of the intervals.
+    """
 
     dataset: str
     object: str
     points: Sequence[Point]
+    confidence: float
 
     def of(self, method: str) -> list[Point]:
         """Return the points of a method, the smallest share first."""
@@ -91,7 +99,7 @@ def load(rows: Mapping[str, Row], params: Params, confidence: float, root: Path 
                 points.append(_point(rows[name], pp, estimate(values, confidence), params))
                 names.append(class_name(FIRST, runs[0].get("classes", PAPER_CLASSES)))
         if len([one for one in points if one.method == MASKS]) > 1 and any(one.share == 100 for one in points):
-            found.append(Curve(folder.name, names[0], points))
+            found.append(Curve(folder.name, names[0], points, confidence))
     if not found:
         raise UserError(f"reference/{FOLDER} has no curve: git brings its trainings back")
     return found
@@ -118,40 +126,59 @@ def near_full(curve: Curve) -> Point:
     return min(enough, key=lambda one: one.hours)
 
 
-def lead(curve: Curve, point: Point) -> float | None:
+def lead(curve: Curve, point: Point) -> Estimate | None:
     """Return how many points of IoU a way to label is ahead of the masks alone that the same time buys.
 
-    The IoU of these is interpolated over the logarithm of the time. None where the time buys fewer masks than were
-    tried.
+    The difference is taken seed by seed, where the neighbouring shares of masks have the seed, too. Between these the
+    IoU is interpolated over the logarithm of the time. None where the time buys fewer masks than were tried, or where
+    no seed is common.
     """
     masks = curve.of(MASKS)
     if not masks[0].hours <= point.hours <= masks[-1].hours:
         return None
-    times, ious = np.log([one.hours for one in masks]), [one.iou.mean for one in masks]
-    return point.iou.mean - float(np.interp(np.log(point.hours), times, ious))
+    above = max(1, int(np.searchsorted([one.hours for one in masks], point.hours)))
+    less, more = masks[above - 1], masks[above]
+    share = np.log(point.hours / less.hours) / np.log(more.hours / less.hours)
+    ahead = {
+        seed: iou - (1 - share) * less.iou.values[seed] - share * more.iou.values[seed]
+        for seed, iou in point.iou.values.items()
+        if seed in less.iou.values and seed in more.iou.values
+    }
+    return estimate(ahead, curve.confidence) if ahead else None
 
 
 def advice(curve: Curve) -> str:
     """Say which labels to buy: the fewest hours for nearly full supervision, and whether boxes are worth theirs."""
+    return f"{sentence(dataset_title(curve.dataset))}: {_enough(curve)}{_boxes(curve)}."
+
+
+def _enough(curve: Curve) -> str:
     least, full = near_full(curve), curve.full
-    reached = f"{100 * least.iou.mean / full.iou.mean:.0f} % of full supervision"
-    said = (
-        f"{sentence(dataset_title(curve.dataset))}: {labels(least)} {'give' if least.share else 'alone give'} "
-        f"{reached} ({least.iou.mean:.1f} of {full.iou.mean:.1f} %) for {least.hours:.1f} instead of {full.hours:.1f} "
-        "hours of annotation for 1000 objects"
-    )
-    compared = [(ahead, one) for one in curve.of(STABLE) if (ahead := lead(curve, one)) is not None]
-    if not compared:
-        return f"{said}."
-    ahead, best = max(compared, key=lambda pair: pair[0])
-    if ahead > 0:
+    if least is full:
         return (
-            f"{said}; boxes are worth their time: {labels(best)} give {ahead:.1f} points more than masks alone for the "
-            f"same {best.hours:.1f} hours."
+            f"nothing less than masks on all images ({full.iou.mean:.1f} % in {full.hours:.1f} hours of annotation for "
+            f"1000 objects) reaches {100 * NEAR:.0f} % of full supervision"
         )
     return (
-        f"{said}; boxes are worth their time at no share: at best, {labels(best)} give {-ahead:.1f} points less than "
-        f"masks alone for the same {best.hours:.1f} hours."
+        f"{labels(least)} {'give' if least.share else 'alone give'} {100 * least.iou.mean / full.iou.mean:.0f} % of "
+        f"full supervision ({least.iou.mean:.1f} of {full.iou.mean:.1f} %) for {least.hours:.1f} instead of "
+        f"{full.hours:.1f} hours of annotation for 1000 objects"
+    )
+
+
+def _boxes(curve: Curve) -> str:
+    compared = [(ahead, one) for one in curve.of(STABLE) if (ahead := lead(curve, one)) is not None]
+    if not compared:
+        return ""
+    ahead, best = max(compared, key=lambda pair: pair[0].mean)
+    clear_low, clear_high = ahead.low is not None and ahead.low > 0, ahead.high is not None and ahead.high < 0
+    worth = "are worth their time" if clear_low else "are worth their time at no share"
+    if not (clear_low or clear_high):
+        worth = "are not clearly worth their time"
+    spread = "" if ahead.low is None else f" [{ahead.low:+.1f}, {ahead.high:+.1f}]"
+    return (
+        f"; boxes {worth}: at best, {labels(best)} give {ahead.mean:+.1f}{spread} points of IoU over masks alone for "
+        f"the same {best.hours:.1f} hours (n = {ahead.n})"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from stages import config
 from stages.analysis import annotation
 from stages.analysis.annotation import MASKS, MIXED, STABLE, Curve, Point
-from stages.analysis.statistics import Estimate
+from stages.analysis.statistics import estimate
 from stages.errors import UserError
 
 
@@ -22,7 +22,7 @@ def curve(project: Path) -> Curve:
 
 
 def point(method: str, share: float, hours: float, iou: float) -> Point:
-    return Point(method, share, hours, Estimate({0: iou}, iou))
+    return Point(method, share, hours, estimate({0: iou, 1: iou}, 0.95))
 
 
 def test_time_is_that_of_a_mask_or_a_box_for_each_object(curve: Curve):
@@ -46,9 +46,23 @@ def test_the_lead_is_over_masks_of_the_same_time(curve: Curve):
     [stable] = curve.of(STABLE)
     low, high = (1000 * 79 * pp / 2780 / 3600 for pp in (100, 500))
     share = math.log(stable.hours / low) / math.log(high / low)
-    assert annotation.lead(curve, stable) == pytest.approx(75 - (61 + 16 * share))
+    assert annotation.lead(curve, stable).mean == pytest.approx(75 - (61 + 16 * share))
     assert annotation.lead(curve, point(STABLE, 0, low / 2, 50)) is None
     assert annotation.lead(curve, point(STABLE, 0, 2 * curve.full.hours, 50)) is None
+    for of_masks in curve.of(MASKS):
+        assert annotation.lead(curve, of_masks).mean == pytest.approx(0)
+
+
+def test_the_lead_is_paired_by_seed():
+    """The seeds differ by ten points, the leads of one seed by one: 2 and 3, 2.5 +- 12.7062 * 0.7071 / sqrt(2)."""
+    seeds = {0: 60.0, 1: 70.0}
+    masks = [Point(MASKS, share, hours, estimate(seeds, 0.95)) for share, hours in ((3.6, 1), (100, 20))]
+    stable = Point(STABLE, 3.6, 5, estimate({0: 62.0, 1: 73.0, 2: 10.0}, 0.95))
+    ahead = annotation.lead(Curve("nuclei", "nucleus", [*masks, stable], 0.95), stable)
+    assert ahead.values == pytest.approx({0: 2, 1: 3})
+    assert (ahead.low, ahead.high) == pytest.approx((2.5 - 6.3531, 2.5 + 6.3531), abs=1e-4)
+    none = Point(STABLE, 3.6, 5, estimate({2: 10.0}, 0.95))
+    assert annotation.lead(Curve("nuclei", "nucleus", [*masks, none], 0.95), none) is None
 
 
 def test_nearly_full_supervision_is_the_least_time_within_5_percent_of_its_iou(curve: Curve):
@@ -59,12 +73,29 @@ def test_the_sentence_says_what_to_buy_and_whether_boxes_pay(curve: Curve):
     said = annotation.advice(curve)
     assert said.startswith("Nuclei: masks on 18 % of the images give 96 % of full supervision (77.0 of 80.0 %)")
     assert "for 3.9 instead of 21.9 hours of annotation for 1000 objects" in said
-    [stable] = curve.of(STABLE)
-    ahead = annotation.lead(curve, stable)
-    assert ahead > 0 and f"masks on 3.6 % of the images and boxes on the rest give {ahead:.1f} points more" in said
-    worse = Curve("nuclei", "nucleus", [*curve.of(MASKS), point(STABLE, 3.6, 2.0, 60.0)])
-    assert "boxes are worth their time at no share: at best" in annotation.advice(worse)
-    assert annotation.advice(Curve("nuclei", "nucleus", curve.of(MASKS))).endswith("for 1000 objects.")
+    alone = annotation.advice(Curve("nuclei", "nucleus", curve.of(MASKS), 0.95))
+    assert alone.endswith("for 1000 objects.")
+    few, more = curve.of(MASKS)[:2]
+    hours = math.sqrt(few.hours * more.hours)
+    for ahead, worth in (
+        ((1, 1.01), "are worth their time"),
+        ((-9, 10), "are not clearly worth their time"),
+        ((-1, -1.01), "are worth their time at no share"),
+    ):
+        iou = {seed: (few.iou.values[seed] + more.iou.values[seed]) / 2 + ahead[seed] for seed in (0, 1)}
+        stable = Point(STABLE, 100 * 100 / 2780, hours, estimate(iou, 0.95))
+        tried = Curve("nuclei", "nucleus", [*curve.of(MASKS), stable], 0.95)
+        said = annotation.advice(tried)
+        assert f"; boxes {worth}: at best, masks on 3.6 % of the images and boxes on the rest give " in said
+        assert said.endswith(f"points of IoU over masks alone for the same {hours:.1f} hours (n = 2).")
+
+
+def test_where_nothing_less_than_all_masks_is_enough_the_sentence_says_so(curve: Curve):
+    few = Curve("nuclei", "nucleus", [point(MASKS, 3.6, 0.8, 40), point(MASKS, 100, 21.9, 80)], 0.95)
+    assert annotation.advice(few) == (
+        "Nuclei: nothing less than masks on all images (80.0 % in 21.9 hours of annotation for 1000 objects) reaches "
+        "95 % of full supervision."
+    )
 
 
 def test_an_entry_without_trainings_takes_those_of_the_reference(project: Path, curve: Curve):

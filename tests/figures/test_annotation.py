@@ -12,7 +12,7 @@ POINTS = [
 
 
 def test_each_method_is_drawn_by_share_and_by_time():
-    picture = draw([Curve("nuclei", "nucleus", POINTS)])
+    picture = draw([Curve("nuclei", "nucleus", POINTS, 0.95)])
     by_share, by_hours = picture.figure.axes
     for axes, places in ((by_share, [3.6, 100.0]), (by_hours, [0.8, 21.9])):
         masks = axes.containers[0]
@@ -27,5 +27,5 @@ def test_each_method_is_drawn_by_share_and_by_time():
 
 
 def test_each_dataset_has_a_line_of_panels():
-    picture = draw([Curve(name, "thing", POINTS) for name in ("nuclei", "synthetic")])
+    picture = draw([Curve(name, "thing", POINTS, 0.95) for name in ("nuclei", "synthetic")])
     assert len(picture.figure.axes) == 4
