@@ -77,6 +77,12 @@ class Overrides(Model):
     prior: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
     fill_cap: bool | None = Field(None, description="true, false")
     fill_quantile: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
+    decides: Literal["variance", "mean", "both", "posterior"] | None = Field(
+        None, description="variance, mean, both, posterior"
+    )
+    teacher_decay: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
+    keep_attenuation: bool | None = Field(None, description="true, false")
+    own_boxes: bool | None = Field(None, description="true, false")
     warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
     estimator: Literal["monte_carlo", "rao_blackwell", "printed", "mean_field"] | None = Field(
@@ -107,6 +113,7 @@ class Row(Model):
     pixels: Literal["all", "box"] | None = Field(None, description="all, box (regression rows alone)")
     recipe: Literal["paper", "stable"] | None = Field(None, description="paper, stable (bootstrapping rows alone)")
     overrides: Overrides = Field(Overrides(), description="a map from fields of the recipe to other values")
+    oracle: bool = Field(False, description="true, false (loss bce and ce alone)")
     own: bool = Field(False, description="true, false")
 
     @property
@@ -142,15 +149,20 @@ class Row(Model):
             raise ValueError("overrides other than warmup_share are for bootstrap and ce_bootstrap alone")
         if "warmup_share" in overridden and not self.mixes:
             raise ValueError("overrides with warmup_share are for rows of both kinds of images (pp and box above 0)")
-        unread = {"bootstrap": ("trigger", "estimator", "flip_to"), "ce_bootstrap": ("flip_target", "prior")}.get(
-            self.loss, ()
-        )
+        unread = {
+            "bootstrap": ("trigger", "estimator", "flip_to"),
+            "ce_bootstrap": ("flip_target", "prior", "keep_attenuation"),
+        }.get(self.loss, ())
         if ignored := [name for name in unread if name in overridden]:
             raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
         if self.overrides.initial_variance is not None and self.overrides.initial_variance_per_tau:
             raise ValueError("overrides take either initial_variance or initial_variance_per_tau, above 0")
+        if self.overrides.decides == "posterior" and self.loss == "ce_bootstrap":
+            raise ValueError("overrides with `decides: posterior` are for loss bootstrap")
         if self.overrides.bound == "tanh" and self.overrides.smax is None:
             raise ValueError("overrides with `bound: tanh` need smax")
+        if self.oracle and (self.loss not in ("bce", "ce") or not self.box):
+            raise ValueError("oracle is for rows with box images, of loss bce or ce")
         if self.bootstraps and not self.mixes:
             raise ValueError("a bootstrapping row needs pixel-perfect and box images (pp and box above 0)")
         if not 1 <= self.pp + self.box <= PAPER_IMAGES:
@@ -236,9 +248,11 @@ class Train(Model):
     steps: int = whole(1, MOST_STEPS)
     learning_rate: float = Field(gt=0, le=1, description="a number above 0, at most 1")
     schedule: Literal["one_cycle", "polynomial", "constant"] = Field(description="one_cycle, polynomial, constant")
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="adam, sgd (with momentum 0.9)")
     weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
     horizontal_flip: float = Field(ge=0, le=1, description="a number from 0 to 1")
     rows: Literal["all", "own"] = Field("all", description="all, own")
+    watch_every: int = Field(0, ge=0, multiple_of=10, description="a multiple of 10 from 0 up")
 
 
 class Profile(Model):
@@ -247,6 +261,12 @@ class Profile(Model):
     scenes: SerializeAsAny[Scenes]
     boxes: Boxes
     train: Train
+
+    @model_validator(mode="after")
+    def _watches_held_out_images_alone(self) -> "Profile":
+        if self.train.watch_every and self.boxes.split != "holdout":
+            raise ValueError("train.watch_every above 0 is for `split: holdout`: others judge on what it would look at")
+        return self
 
 
 @dataclass(frozen=True)
@@ -360,4 +380,4 @@ def _check_profile(entry: Any, problems: list[str], where: str) -> Profile | Non
         return None
     models: dict[str, type[Model]] = {"scenes": registry.source(source).schema, "boxes": Boxes, "train": Train}
     sections = {key: check(model, entry[key], problems, f"{where}.{key}") for key, model in models.items()}
-    return Profile(**sections) if all(sections.values()) else None
+    return check(Profile, sections, problems, where) if all(sections.values()) else None

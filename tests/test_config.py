@@ -317,6 +317,16 @@ def test_a_file_without_any_row_is_refused(root: Path) -> None:
             "rows.multi_class_bootstrap.ce-bootstrap-500-2280: loss ce_bootstrap does not read flip_target, prior",
         ),
         (
+            "ce-bootstrap-500-2280",
+            "{decides: posterior}",
+            "rows.multi_class_bootstrap.ce-bootstrap-500-2280: overrides with `decides: posterior` are for",
+        ),
+        (
+            "bootstrap-500-2280",
+            "{teacher_decay: 1}",
+            "rows.bootstrap.bootstrap-500-2280.overrides.teacher_decay is 1; allowed: a number from 0, below 1",
+        ),
+        (
             "bce-500",
             "{prior: 0}",
             "rows.one_pool.bce-500: overrides other than warmup_share are for bootstrap and ce_bootstrap",
@@ -331,6 +341,19 @@ def test_a_file_without_any_row_is_refused(root: Path) -> None:
 def test_a_wrong_override_is_named(root: Path, row: str, entry: str, message: str) -> None:
     put(root, "configs/rows.yaml", rf"^    {row}: \{{(.*)\}}$", rf"    {row}: {{\1, overrides: {entry}}}")
     assert refusal(root).startswith(f"configs/rows.yaml: {message}")
+
+
+@pytest.mark.parametrize("row", ["bootstrap-500-2280", "regression-500-2280", "bce-500"])
+def test_an_oracle_is_for_plain_losses_on_box_images(root: Path, row: str) -> None:
+    put(root, "configs/rows.yaml", rf"^    {row}: \{{(.*)\}}$", rf"    {row}: {{\1, oracle: true}}")
+    assert "oracle is for rows with box images, of loss bce or ce" in refusal(root)
+
+
+def test_a_training_may_look_at_held_out_images_alone(root: Path) -> None:
+    put(root, "configs/datasets.yaml", r"^      steps: 360$", "      steps: 360\n      watch_every: 50")
+    assert "train.watch_every above 0 is for `split: holdout`" in refusal(root)
+    put(root, "configs/datasets.yaml", r"^      watch_every: 50$", "      watch_every: 55")
+    assert "watch_every is 55; allowed: a multiple of 10 from 0 up" in refusal(root)
 
 
 def test_an_override_reaches_its_row_alone(root: Path) -> None:

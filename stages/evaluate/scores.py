@@ -140,7 +140,8 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
         # As int64, since torch has few operations on the packed uint16.
         box_index = _tensor(packed.train.indices(row.classes)[chosen].astype(np.int64), device)
         box_target = _tensor(packed.train.targets(row.classes)[chosen], device).long() * (box_index > 0)
-        prediction = predictor(_tensor(packed.train.images[chosen], device))
+        images = _tensor(packed.train.images[chosen], device)
+        prediction = predictor(images)
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
         if predictor.chosen.has_variance:
             log_variance = predictor.label_log_variance(prediction, box_target)
@@ -149,7 +150,9 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
             by_edge += edge_sums(log_variance, box_index).cpu()
         if row.bootstraps:
             covers = covers_of(predictor.chosen, packed, chosen)
-            flipped = predictor.label_flips(prediction, box_target, box_index, covers) > FLIPPED
+            flipped = (
+                predictor.label_flips(predictor.decider(images, prediction), box_target, box_index, covers) > FLIPPED
+            )
             flips += box_error_table(box_target, truth, flipped, n_classes)
     found["contradictions"] = box_error_rates(contradictions, classes)
     if predictor.chosen.has_variance:

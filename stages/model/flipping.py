@@ -1,4 +1,4 @@
-"""The rule of label flips: Eq 11 and Eq 16 under the recipe's fill-rate cap, for training and evaluation alike."""
+"""The rule of label flips: Eq 11 and Eq 16 as the recipe reads or replaces them, for training and evaluation alike."""
 
 import math
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from torch import Tensor
 from stages.model import losses
 from stages.model.numerics import constants
 from stages.model.recipes import Recipe
+
+BISECTIONS = 40  # of a range of 100 logits: to 1e-10
 
 
 def may_flip(score: Tensor, box: Tensor, share: Tensor) -> Tensor:
@@ -33,9 +35,42 @@ def may_flip(score: Tensor, box: Tensor, share: Tensor) -> Tensor:
     return torch.empty_like(box, dtype=torch.bool).scatter_(0, order, rank < quota)
 
 
+def box_posterior(mean: Tensor, box: Tensor, low: float, high: float) -> Tensor:
+    """Return sigmoid(mean) of in-box pixels, shifted so that each box's mean probability lies in [low, high].
+
+    A box whose mean probability lies there already is left alone; in another one the same constant is added to every
+    logit, such that the nearer end is its mean: the posterior under a prior share of foreground of this box.
+
+    Args:
+        mean: (P,) mu, logits of the box's class; computed in fp32.
+        box: (P,) as in `may_flip`.
+        low, high: The ends, in (0, 1).
+
+    Returns:
+        (P,) fp32 in [0, 1].
+    """
+    logit = mean.float().clamp(-30, 30)
+    of_box = torch.searchsorted(torch.sort(box).values, box)  # one place of a list of P for each box
+    count = torch.zeros_like(logit).scatter_add_(0, of_box, torch.ones_like(logit)).clamp(min=1)
+
+    def shares(shift: Tensor) -> Tensor:
+        probability = torch.sigmoid(logit + shift[of_box])
+        return torch.zeros_like(logit).scatter_add_(0, of_box, probability) / count
+
+    wanted = shares(torch.zeros_like(logit)).clamp(low, high)
+    below, above = torch.full_like(logit, -50), torch.full_like(logit, 50)
+    for _ in range(BISECTIONS):
+        middle = (below + above) / 2
+        short = shares(middle) < wanted
+        below, above = torch.where(short, middle, below), torch.where(short, above, middle)
+    return torch.sigmoid(logit + ((below + above) / 2)[of_box])
+
+
 @dataclass(frozen=True)
 class LabelFlipper:
     """The rule by which a bootstrapping row flips box labels.
+
+    Means and variances are those of what decides: the trained network, or the recipe's teacher.
 
     Attributes:
         recipe: Decides whether the fill-rate cap holds, and which variance triggers.
@@ -43,6 +78,8 @@ class LabelFlipper:
         temperature: Of Eq 11, in logit^2; None in multi-class rows (Eq 16 is hard).
         fill_rate: (C,) rho of each class, see `batches.fill_rate`; entry 0 (background) is unused.
         masks_only: How many of the C classes, the last ones, have no boxes.
+        fill_range: The fill rates' quantiles of the first class, see `batches.fill_range`; read by `decides: posterior`
+            alone.
     """
 
     recipe: Recipe
@@ -50,9 +87,10 @@ class LabelFlipper:
     temperature: float | None
     fill_rate: tuple[float, ...]
     masks_only: int = 0
+    fill_range: tuple[float, float] | None = None
 
     def binary(self, mean: Tensor, log_variance: Tensor, box: Tensor) -> Tensor:
-        """Return 1 - W of Eq 11 after the cap.
+        """Return 1 - W of Eq 11, or of what the recipe's `decides` has in its place, after the cap.
 
         Args:
             mean: (P,) mu of in-box pixels.
@@ -63,12 +101,20 @@ class LabelFlipper:
             (P,) in [0, 1].
 
         Raises:
-            ValueError: The rule has no temperature, as in multi-class rows.
+            ValueError: The rule has no temperature, as in multi-class rows; or no fill rates' range, and needs one.
         """
         if self.temperature is None:
             raise ValueError("Eq 11 needs a temperature")
-        flip = 1 - losses.keep_weight(log_variance, self.tau, self.temperature)
-        return flip * self._allowed(mean, torch.ones_like(box), box)
+        if self.recipe.decides == "posterior":
+            if self.fill_range is None:
+                raise ValueError("decides: posterior needs the range of the fill rates")
+            return 1 - box_posterior(mean, box, *self.fill_range)
+        flip = self._allowed(mean, torch.ones_like(box), box).to(mean.dtype)
+        if self.recipe.decides in ("variance", "both"):
+            flip = flip * (1 - losses.keep_weight(log_variance, self.tau, self.temperature))
+        if self.recipe.decides in ("mean", "both"):
+            flip = flip * (mean < 0)
+        return flip
 
     def multi_class(self, mean: Tensor, log_variance: Tensor, target: Tensor, box: Tensor) -> Tensor:
         """Return whether Eq 16 flips, after the cap; the new target, argmax(mu), may be the class that a pixel had.
@@ -82,11 +128,15 @@ class LabelFlipper:
         Returns:
             (P,) bool.
         """
-        flip = losses.exceeds_threshold(log_variance, target, self.tau, self.recipe.trigger)
         index = target.unsqueeze(-1)
         rival = mean.scatter(-1, index, -math.inf).amax(dim=-1)
         margin = mean.gather(-1, index).squeeze(-1) - rival
-        return flip & self._allowed(margin, target, box)
+        flip = self._allowed(margin, target, box)
+        if self.recipe.decides in ("variance", "both"):
+            flip = flip & losses.exceeds_threshold(log_variance, target, self.tau, self.recipe.trigger)
+        if self.recipe.decides in ("mean", "both"):
+            flip = flip & (margin < 0)
+        return flip
 
     def reachable(self, mean: Tensor, covers: Tensor | None) -> Tensor:
         """Return the means with minus infinity for each class that the recipe lets no label flip to.

@@ -28,11 +28,13 @@ class Hyperparameters:
         size: (width, height) of the images, in pixels.
         batch_size: Images in a step.
         steps: Optimiser steps.
-        learning_rate: Adam's; the peak of `one_cycle`, the start of `polynomial`.
+        learning_rate: Of the optimiser; the peak of `one_cycle`, the start of `polynomial`.
         schedule: Of the learning rate, `one_cycle`, `polynomial` or `constant`.
-        weight_decay: Adam's.
+        optimiser: `adam`, or `sgd` with momentum.
+        weight_decay: Of the optimiser.
         width: Multiplies ERFNet's channels; 1 is the paper's network.
         horizontal_flip: Chance that an image is mirrored left to right, in [0, 1].
+        watch_every: Steps between two looks at held-out images, see `watch.Watch`; 0 in all but studies.
         pp_chance: Chance that a draw is pixel-perfect, in (0, 1); of rows that mix, see `batches.plan`.
         sampler: `coin` or `fixed`; of rows that mix, see `batches.plan`.
         tau: Threshold on sigma^2 of Eq 11 and 16, in logit^2; of bootstrapping rows.
@@ -54,6 +56,8 @@ class Hyperparameters:
     weight_decay: float
     width: float
     horizontal_flip: float
+    optimiser: str = "adam"
+    watch_every: int = 0
     pp_chance: float | None = None
     sampler: str | None = None
     tau: float | None = None
@@ -154,6 +158,8 @@ def resolve(settings: Settings, name: str, classes: Classes) -> Hyperparameters:
         weight_decay=profile.train.weight_decay,
         width=profile.train.width,
         horizontal_flip=profile.train.horizontal_flip,
+        optimiser=profile.train.optimiser,
+        watch_every=profile.train.watch_every,
         pp_chance=params.pp_chance if row.mixes else None,
         sampler=params.sampler if row.mixes else None,
         tau=params.tau if row.bootstraps else None,

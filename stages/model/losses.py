@@ -129,17 +129,38 @@ def bce_bootstrap(mean: Tensor, weight: Tensor, target: Tensor, flipped_target: 
     return bce(mean, weight * target + (1 - weight) * flipped_target)
 
 
+def bce_bootstrap_attenuated(
+    mean: Tensor, log_variance: Tensor, weight: Tensor, target: Tensor, flipped_target: Tensor
+) -> Tensor:
+    """Return W U(mu, sigma^2) + (1 - W) BCE(mu, y*): Eq 10 with Eq 9 in place of its first term.
+
+    Not in the paper, in whose Eq 10 a label of which sigma^2 is large but below tau has full weight, as if nothing were
+    known of it. A recipe's `keep_attenuation` asks for this.
+    """
+    kept = weight * bce_uncertainty(mean, log_variance, target)
+    return kept + (1 - weight) * bce(mean, flipped_target)
+
+
 def bootstrapping_loss(
-    mean: Tensor, log_variance: Tensor, target: Tensor, flipped_target: Tensor, weight: Tensor
+    mean: Tensor,
+    log_variance: Tensor,
+    target: Tensor,
+    flipped_target: Tensor,
+    weight: Tensor,
+    keep_attenuation: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return U of Eq 9 and B of Eq 10 under the detach rule of section 3.3; their sum is the loss of Figure 4c.
 
     The variance learns from U alone and the mean from B alone: mu is detached in U, W in B. The field that training
-    follows is therefore not the gradient of U + B.
+    follows is therefore not the gradient of U + B. With `keep_attenuation`, B is `bce_bootstrap_attenuated`, in which
+    sigma^2 is detached, too.
     """
     uncertainty = bce_uncertainty(mean.detach(), log_variance, target)
-    bootstrap = bce_bootstrap(mean, weight.detach(), target, flipped_target)
-    return uncertainty, bootstrap
+    if keep_attenuation:
+        return uncertainty, bce_bootstrap_attenuated(
+            mean, log_variance.detach(), weight.detach(), target, flipped_target
+        )
+    return uncertainty, bce_bootstrap(mean, weight.detach(), target, flipped_target)
 
 
 # --- 4.2  Extending to multi-class ------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Sections 4.1.1 and 4.1.2 ("foreground only"): the uncertainty and bootstrapping losses apply inside the boxes of
 box-labelled images, the *uncertain* pixels; pixel-perfect images, and the pixels outside every box, get the plain loss.
-With `pixels: all`, every pixel of box-labelled images is uncertain.
+With `pixels: all`, every pixel of box-labelled images is uncertain. With the recipe's `own_boxes`, so are the pixels
+inside the boxes of pixel-perfect images, for sigma^2 alone: the mean keeps learning from their masks.
 
 Resolution: the paper says that losses are accumulated; this is the mean over the batch's valid (not void) pixels, or,
 where the recipe's `reduction` says so, half the mean over pixel-perfect images and half of that over box images: the
@@ -45,12 +46,15 @@ class Supervision:
             images.
         pixel_perfect: (N,) bool, whether an image's target is its mask.
         covers: (N, H, W) int64, see `spans.draw_covers`; of rows whose recipe asks for it.
+        own_box_target: (N, H, W) int64, the box target of a pixel-perfect image inside its boxes; 0 elsewhere; of rows
+            whose recipe has `own_boxes`.
     """
 
     target: Tensor
     box: Tensor
     pixel_perfect: Tensor
     covers: Tensor | None = None
+    own_box_target: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,11 @@ def objective(
     flipper: LabelFlipper | None,
     all_reduce_sum: Callable[[Tensor], Tensor] = lambda count: count,
     list_pixels: ListPixels = list_pixels,
-) -> Callable[[Tensor, Supervision], Loss]:
-    """Return the loss of a row, as a function of the network's output and the batch's labels.
+) -> Callable[..., Loss]:
+    """Return the loss of a row, as a function of the network's output, the batch's labels and the teacher's output.
+
+    The teacher's output, without gradient, decides which labels flip; without it, or where it is None, the network's
+    own does.
 
     Args:
         chosen: The row's hyperparameters. The noise of multi-class bootstrapping rows comes from torch's default
@@ -140,13 +147,13 @@ def objective(
 
     reduced = pooled if chosen.recipe.reduction == "pooled" else two_means
 
-    def compute(output: Tensor, labels: Supervision) -> Loss:
-        pixels = _Pixels(chosen, flipper, output, labels, list_pixels)
+    def compute(output: Tensor, labels: Supervision, teacher: Tensor | None = None) -> Loss:
+        pixels = _Pixels(chosen, flipper, output, teacher, labels, list_pixels)
         maps, counted = per_pixel(pixels)
         parts = reduced(maps, pixels.valid, labels.pixel_perfect)
         terms = {name: value.detach() for name, value in parts.items()}
         if counted:
-            uncertain = all_reduce_sum(pixels.uncertain.sum()).clamp(min=1)
+            uncertain = all_reduce_sum(pixels.flippable.sum()).clamp(min=1)
             terms |= {name: value.detach().sum() / uncertain for name, value in counted.items()}
         return Loss(torch.stack(list(parts.values())).sum(), terms)
 
@@ -163,6 +170,8 @@ class _Listed:
         target: (P,), fp32 in binary rows, else int64.
         box: (P,) int64, one number for each box of the batch.
         real: (P,) bool, False for padding, whose target is 0 and whose box is one of its own.
+        flippable: (P,) bool, `real` but for pixels of pixel-perfect images.
+        decider_mean, decider_log_variance: As `mean` and `log_variance`, without gradient, of what decides about flips.
         covers: (P,) int64, see `Supervision`, or None.
     """
 
@@ -171,11 +180,17 @@ class _Listed:
     target: Tensor
     box: Tensor
     real: Tensor
+    flippable: Tensor
+    decider_mean: Tensor
+    decider_log_variance: Tensor
     covers: Tensor | None
 
     def masked(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return losses (P,) with zeros for padding."""
-        return {name: torch.where(self.real, value, 0) for name, value in maps.items()}
+        """Return losses (P,) with zeros for padding, and in `bootstrap` for pixels of pixel-perfect images."""
+        return {
+            name: torch.where(self.flippable if name == "bootstrap" else self.real, value, 0)
+            for name, value in maps.items()
+        }
 
 
 class _Pixels:
@@ -186,6 +201,7 @@ class _Pixels:
         chosen: Hyperparameters,
         flipper: LabelFlipper | None,
         output: Tensor,
+        teacher: Tensor | None,
         labels: Supervision,
         list_pixels: ListPixels,
     ):
@@ -196,26 +212,39 @@ class _Pixels:
         if chosen.row.pixels == "all":
             self.uncertain = ~labels.pixel_perfect.view(-1, 1, 1) & self.valid
         self.certain = self.valid & ~self.uncertain
+        self.flippable = self.uncertain
+        self._box_target = labels.target
+        if labels.own_box_target is not None:
+            own = (labels.own_box_target > 0) & self.valid
+            self.uncertain = self.uncertain | own
+            self._box_target = torch.where(own, labels.own_box_target, labels.target)
         if chosen.masks_only:  # outside of its boxes, a box image leaves open which class without boxes it is
             self._open = ~labels.pixel_perfect.view(-1, 1, 1) & (labels.target == 0)
             number_of = torch.arange(chosen.logits, device=output.device)
             self._unboxed = (number_of == 0) | (number_of >= chosen.logits - chosen.masks_only)
-        self._output, self._target = output.float(), labels.target
+        self._output, self._teacher, self._target = output.float(), teacher, labels.target
         self._covers = labels.covers
         self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
 
     def listed(self) -> _Listed:
         """Return the uncertain pixels."""
         place, real = self._list_pixels(self.uncertain.flatten())
-        target = torch.where(real, self._target.flatten()[place], 0)
-        box = torch.where(real, self._box.flatten()[place], self._box.amax() + 1)
-        output = self._output.movedim(1, -1).flatten(0, -2).index_select(0, place)
-        mean, log_variance = split_output(output, self.chosen)
-        assert log_variance is not None
+        flippable = real & self.flippable.flatten()[place]
+        target = torch.where(real, self._box_target.flatten()[place], 0)
+        box = torch.where(flippable, self._box.flatten()[place], self._box.amax() + 1)
         covers = None if self._covers is None else self._covers.flatten()[place]
-        if self.chosen.multi_class:
-            return _Listed(mean, log_variance, target, box, real, covers)
-        return _Listed(mean[:, 0], log_variance[:, 0], target.to(mean.dtype), box, real, covers)
+        mean, log_variance = self._at(place, self._output)
+        decider = (mean, log_variance) if self._teacher is None else self._at(place, self._teacher.float())
+        decider_mean, decider_log_variance = (x.detach() for x in decider)
+        if not self.chosen.multi_class:
+            target = target.to(mean.dtype)
+        return _Listed(mean, log_variance, target, box, real, flippable, decider_mean, decider_log_variance, covers)
+
+    def _at(self, place: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and log-variances of an output at P places: (P,), or (P, C) in multi-class rows."""
+        mean, log_variance = split_output(output.movedim(1, -1).flatten(0, -2).index_select(0, place), self.chosen)
+        assert log_variance is not None
+        return (mean, log_variance) if self.chosen.multi_class else (mean[:, 0], log_variance[:, 0])
 
     def plain(self, where: Tensor) -> Tensor:
         """Return the loss without uncertainty where `where` (N, H, W) bool is True, zero elsewhere: (N, H, W).
@@ -263,13 +292,16 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
     listed, recipe = pixels.listed(), pixels.chosen.recipe
     mean, log_variance, target = listed.mean, listed.log_variance, listed.target
     assert pixels.flipper is not None
-    flip = pixels.flipper.binary(mean, log_variance, listed.box)
-    flipped_target = 1 - target if recipe.flip_target == "opposite" else (mean.detach() > 0).to(mean.dtype)
-    uncertainty, bootstrap = losses.bootstrapping_loss(mean, log_variance, target, flipped_target, 1 - flip)
+    flip = pixels.flipper.binary(listed.decider_mean, listed.decider_log_variance, listed.box)
+    flipped_target = 1 - target if recipe.flip_target == "opposite" else (listed.decider_mean > 0).to(mean.dtype)
+    uncertainty, bootstrap = losses.bootstrapping_loss(
+        mean, log_variance, target, flipped_target, 1 - flip, recipe.keep_attenuation
+    )
     maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
     if recipe.prior:
         maps["prior"] = recipe.prior * losses.variance_prior(log_variance)
-    return {"plain": pixels.plain(pixels.certain)} | listed.masked(maps), {"flipped": listed.real & (flip > 0.5)}
+    maps = listed.masked(maps)
+    return {"plain": pixels.plain(pixels.certain)} | maps, {"flipped": listed.flippable & (flip > 0.5)}
 
 
 def _ce_uncertainty(pixels: _Pixels) -> PixelLosses:
@@ -284,8 +316,8 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     listed, chosen = pixels.listed(), pixels.chosen
     mean, log_variance, target = listed.mean, listed.log_variance, listed.target
     assert pixels.flipper is not None and chosen.mc_samples is not None
-    reachable = pixels.flipper.reachable(mean, listed.covers)
-    flip = pixels.flipper.multi_class(reachable, log_variance, target, listed.box)
+    reachable = pixels.flipper.reachable(listed.decider_mean, listed.covers)
+    flip = pixels.flipper.multi_class(reachable, listed.decider_log_variance, target, listed.box)
     new_target = losses.bootstrapped_target(reachable, target, flip)
     estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
     if estimator is not _mean_field:
@@ -293,10 +325,10 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
         noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
     uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
     maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap})
-    counted = {"flipped": listed.real & flip & (new_target != target)}
+    counted = {"flipped": listed.flippable & flip & (new_target != target)}
     for trigger in ("max", "target"):
-        above = losses.exceeds_threshold(log_variance, target, pixels.flipper.tau, trigger)
-        counted[f"exceeds_{trigger}"] = listed.real & above
+        above = losses.exceeds_threshold(listed.decider_log_variance, target, pixels.flipper.tau, trigger)
+        counted[f"exceeds_{trigger}"] = listed.flippable & above
     return {"plain": pixels.plain(pixels.certain)} | maps, counted
 
 

@@ -46,6 +46,7 @@ class Predictor:
         network: Any module that maps images as `normalise` returns them to (N, channels, H, W).
         chosen: The row's hyperparameters.
         flipper: Its rule of label flips; None where the row does not bootstrap.
+        teacher: The network that decides about flips; None where the row's own does.
         run: The content of the run.json of a finished run, else empty.
     """
 
@@ -55,15 +56,29 @@ class Predictor:
         chosen: Hyperparameters,
         flipper: LabelFlipper | None,
         run: Mapping[str, Any] | None = None,
+        teacher: nn.Module | None = None,
     ):
         self.network, self.chosen, self.flipper, self.run = network, chosen, flipper, run or {}
+        self.teacher = teacher
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Prediction:
         """Predict for uint8 images (N, H, W, 3), on the network's device and in evaluation mode, which is left on."""
         self.network.eval()
-        device = next(self.network.parameters()).device
-        mean, log_variance = split_output(self.network(normalise(images.to(device))), self.chosen)
+        return self._read(self.network(self._ready(images)))
+
+    @torch.inference_mode()
+    def decider(self, images: Tensor, own: Prediction) -> Prediction:
+        """Return the prediction that decides about flips: the teacher's, where the row has one, else its own."""
+        if self.teacher is None:
+            return own
+        return self._read(teach(self.teacher, self._ready(images)))
+
+    def _ready(self, images: Tensor) -> Tensor:
+        return normalise(images.to(next(self.network.parameters()).device))
+
+    def _read(self, output: Tensor) -> Prediction:
+        mean, log_variance = split_output(output, self.chosen)
         return Prediction(mean, log_variance, predict(mean, self.chosen))
 
     @torch.inference_mode()
@@ -71,7 +86,7 @@ class Predictor:
         """Return 1 - W of Eq 11, or 1 where Eq 16 gives a new class, under the row's recipe; 0 outside boxes.
 
         Args:
-            prediction: Of N images.
+            prediction: Of N images, by `decider`.
             target: (N, H, W) integer, the box targets.
             box: (N, H, W) integer, 1 + the number of the box on top, 0 outside.
             covers: (N, H, W) integer, see `spans.draw_covers`; of rows with `flip_to: covered`.
@@ -106,7 +121,7 @@ class Predictor:
         """Return the bootstrapped targets: y* of Eq 10 or Eq 16 where a label flips by over one half, else the target.
 
         Args:
-            prediction: Of N images.
+            prediction: Of N images, by `decider`.
             target: (N, H, W) integer, the box targets.
             label_flips: (N, H, W), what `label_flips` returned for them.
             covers: As for `label_flips`.
@@ -130,7 +145,7 @@ class Predictor:
         Multi-class: the largest of the classes', or that of the target's class, by the recipe's trigger.
 
         Args:
-            prediction: Of N images.
+            prediction: Of N images, by `decider` for what is compared with tau.
             target: (N, H, W) integer, the box targets.
 
         Returns:
@@ -165,16 +180,30 @@ def covers_of(chosen: Hyperparameters, packed: Packed, indices: Sequence[int] | 
     return torch.from_numpy(box_covers.covers(packed, chosen.row.classes, indices).astype(np.int64))
 
 
-def flipper_of(chosen: Hyperparameters, fill_rate: Sequence[float] | None) -> LabelFlipper | None:
+def teach(teacher: nn.Module, images: Tensor) -> Tensor:
+    """Return a teacher's raw output for images and their mirror images, averaged: (N, 3, H, W) -> (N, channels, H, W).
+
+    In evaluation mode, which is left on, and without gradient.
+    """
+    teacher.eval()
+    with torch.no_grad():
+        return (teacher(images).float() + teacher(images.flip(3)).flip(3).float()) / 2
+
+
+def flipper_of(
+    chosen: Hyperparameters, fill_rate: Sequence[float] | None, fill_range: Sequence[float] | None = None
+) -> LabelFlipper | None:
     """Return the row's rule of label flips, or None where the row does not bootstrap.
 
     Args:
         chosen: The row's hyperparameters.
         fill_rate: (C,) of each class, see `batches.fill_rate`; None for rows that do not bootstrap.
+        fill_range: See `batches.fill_range`; of rows with `decides: posterior`.
     """
     if chosen.tau is None or fill_rate is None:
         return None
-    return LabelFlipper(chosen.recipe, chosen.tau, chosen.temperature, tuple(fill_rate), chosen.masks_only)
+    ends = None if fill_range is None else (fill_range[0], fill_range[1])
+    return LabelFlipper(chosen.recipe, chosen.tau, chosen.temperature, tuple(fill_rate), chosen.masks_only, ends)
 
 
 def load(folder: Path, device: torch.device) -> Predictor:
@@ -190,13 +219,18 @@ def load(folder: Path, device: torch.device) -> Predictor:
     try:
         run = json.loads((folder / "run.json").read_text())
         chosen = Hyperparameters.restore(run)
-        network: nn.Module = build(chosen)
-        network.load_state_dict(torch.load(folder / "weights.pt", map_location="cpu", weights_only=True))
-        flipper = flipper_of(chosen, run["fill_rate"])
+        network = _read_network(folder / "weights.pt", chosen, device)
+        teacher = _read_network(folder / "teacher.pt", chosen, device) if chosen.recipe.teacher_decay else None
+        flipper = flipper_of(chosen, run["fill_rate"], run.get("fill_range"))
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; train this run first") from None
     except Exception as error:  # noqa: BLE001 - broken bytes lead torch's unpickler to raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{folder}: cannot read this run: {reason}") from None
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Predictor(network, chosen, flipper, run)
+    return Predictor(network, chosen, flipper, run, teacher)
+
+
+def _read_network(file: Path, chosen: Hyperparameters, device: torch.device) -> nn.Module:
+    network = build(chosen)
+    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -15,6 +15,7 @@ from stages.config import Row
 
 FINITE = (-20.0, 90.0)  # log sigma^2 for which every loss and gradient is finite, see losses.py
 SMALLEST_LOG_VARIANCE = -2.0
+POSTERIOR_QUANTILES = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,18 @@ class Recipe:
         fill_cap: Whether, in each box, only the (1 - rho) share of pixels with the lowest mean (multi-class: the lowest
             margin of the box's class) may flip; rho is the class's fill rate, measured on the row's pixel-perfect
             masks.
+        decides: What turns a label over (binary: in Eq 10, with 1 - W; multi-class: in Eq 16): `variance`, above tau
+            (the paper's); `mean`, on the side of another class; `both`; or, binary alone, `posterior`: 1 - W is the
+            probability of the background, shifted in each box so that the foreground's share of the box stays between
+            the fill rates' quantiles POSTERIOR_QUANTILES.
+        teacher_decay: The teacher is a second network whose weights follow the trained ones as a running mean, by this
+            decay a step (Tarvainen and Valpola 2017, Mean teachers are better role models). Where it is above 0, the
+            teacher's outputs decide instead of the network's own, averaged over the image and its mirror image.
+        keep_attenuation: In Eq 10, whether the term of the kept label is that of Eq 9, its sigma^2 without gradient,
+            as if no label were flipped; else plain BCE (the paper's), which weighs a doubtful label fully until W
+            falls.
+        own_boxes: Whether sigma^2 learns from the boxes of pixel-perfect images, too: Eq 9 against the box's label
+            where the mean has learned from the mask.
         fill_quantile: Take as rho this quantile of the fill rates of the class's boxes (0.1: a tenth of them are
             emptier). None: the fill rate of all of them together, so of an average box.
         warmup_share: Share of the steps, from the first on, in which every draw is pixel-perfect (clean-label
@@ -63,6 +76,10 @@ class Recipe:
     prior: float = 0.0
     fill_cap: bool = False
     fill_quantile: float | None = None
+    decides: str = "variance"
+    teacher_decay: float = 0.0
+    keep_attenuation: bool = False
+    own_boxes: bool = False
     warmup_share: float = 0.0
     trigger: str = "max"
     estimator: str = "monte_carlo"

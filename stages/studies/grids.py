@@ -244,6 +244,8 @@ def _changed(
     for part, change, allowed in (("set", changes.set, fields), ("train", changes.train, list(Train.model_fields))):
         if unknown := [key for key in change if key not in allowed]:
             raise UserError(f"{where}: {part} has {unknown[0]}; allowed: {', '.join(allowed)}")
+    if changes.train.get("watch_every") and not changes.val_share:
+        raise UserError(f"{where}: train.watch_every is for grids with val_share")
     try:
         changed_row = changes.row(settings.rows[row])
     except ValidationError as error:
@@ -337,9 +339,12 @@ def write(root: Path, run: Run, read: Callable[[str], bytes]) -> None:
         json.loads(read(f"{folder}/{name}")) for name in ("evaluate/metrics.json", "train/run.json", "record.json")
     )
     about = {key: trained[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
-    counted = _counted([json.loads(line) for line in read(f"{folder}/train/history.jsonl").splitlines()])
+    history = [json.loads(line) for line in read(f"{folder}/train/history.jsonl").splitlines()]
+    counted = _counted(history)
     result = {"variant": run.variant, "seed": run.seed, "changes": run.changes.record(), **about, **record, **metrics}
     result |= {"counted": counted} if counted else {}
+    watched = [[line["step"], line["held_out_iou"]] for line in history if "held_out_iou" in line]
+    result |= {"watched": watched} if watched else {}
     file = run.file(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     if run.grid == "reference" and run.variant in SHOWN and run.seed == 0:

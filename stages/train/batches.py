@@ -15,7 +15,9 @@ from stages.arrays import VOID, Packed, task_masks
 from stages.boxes.covers import covers
 from stages.config import Row
 from stages.model.objectives import Supervision
-from stages.model.recipes import recipe_of
+from stages.model.recipes import POSTERIOR_QUANTILES, recipe_of
+
+FILL_ENDS = (0.01, 0.99)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class Batches:
     of which a batch reads what it draws, so a dataset may be larger than any memory.
 
     Only the masks of the row's pixel-perfect images are read: those of box images never reach the device, the loss or
-    any other part of training.
+    any other part of training. The exception is a row with `oracle: true`, an upper bound of what any correction of box
+    labels can reach: inside the boxes, its box images have the labels of their masks.
     """
 
     def __init__(self, packed: Packed, row: Row, pp: np.ndarray, drawn: Plan, device: torch.device):
@@ -121,10 +124,12 @@ class Batches:
         copied = _fits(sum(x.nbytes for x in maps) + masks[0].nbytes * len(pp), device)
         storage = device if copied else torch.device("cpu")
         self._images, self._box_targets, self._box_numbers = (_tensor(x).to(storage) for x in maps)
+        self._own_boxes = recipe_of(row).own_boxes
         self._covers = None
         if recipe_of(row).flip_to == "covered":
             found = covers(packed, row.classes, np.arange(len(split)))
             self._covers = torch.from_numpy(found.astype(np.int32)).to(storage)
+        self._every_mask = _tensor(masks).to(storage) if row.oracle else None
         self._masks = torch.from_numpy(masks[pp]).to(device) if copied else _tensor(masks)
         mask_index = np.full(len(split.images), -1, np.int64)
         mask_index[pp] = np.arange(len(pp)) if copied else pp
@@ -150,14 +155,24 @@ class Batches:
         arrays = (self._images[drawn], self._box_targets[drawn], self._box_numbers[drawn], masks)
         images, target, box, masks = (x.to(self._device) for x in arrays)
         pixel_perfect, mirrored, clean = self._pixel_perfect[step], self._mirrored[step], self._clean[of_step]
-        target[clean] = masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)  # as `arrays.task_masks`
+        own = None
+        if self._own_boxes:
+            own = torch.where(_like(self._pixel_perfect[step], box) & (box > 0), target, 0)
+            own = torch.where(_like(mirrored, own), own.flip(2), own).long()
+        if self._every_mask is not None:
+            target = torch.where(box > 0, self._of_task(self._every_mask[drawn].to(self._device)), target)
+        target[clean] = self._of_task(masks)
         box[clean] = 0
         images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))
         covers = None
         if self._covers is not None:
             drawn_covers = self._covers[drawn].to(self._device)
             covers = torch.where(_like(mirrored, drawn_covers), drawn_covers.flip(2), drawn_covers).long()
-        return images, Supervision(target.long(), box.long(), pixel_perfect, covers)
+        return images, Supervision(target.long(), box.long(), pixel_perfect, covers, own)
+
+    def _of_task(self, masks: Tensor) -> Tensor:
+        """Return masks as `arrays.task_masks` does: classes that the row does not tell apart are background."""
+        return masks.masked_fill((masks >= self._classes) & (masks != VOID), 0)
 
 
 def _fits(size: int, device: torch.device) -> bool:
@@ -214,10 +229,33 @@ def fill_rate(packed: Packed, row: Row, pp: np.ndarray, quantile: float | None =
         (C,) in [0, 1]; 1, so that nothing flips, for the background, for classes without boxes, and for a class that
         has no box in these images.
     """
+    boxes = _box_pixels(packed, row, pp)
+    masks_only = len(packed.classes.names(row.classes)) - 1 - len(boxes)
+    return (1.0, *(_share(counts, quantile) for counts in boxes.values()), *[1.0] * masks_only)
+
+
+def fill_range(packed: Packed, row: Row, pp: np.ndarray) -> tuple[float, float]:
+    """Return the fill rates of the first class's boxes at the quantiles POSTERIOR_QUANTILES.
+
+    Args:
+        packed, row, pp: As for `fill_rate`.
+
+    Returns:
+        Two numbers in [0.01, 0.99], so that either has a logit; the ends of that range where there is no box.
+    """
+    of_first = _box_pixels(packed, row, pp)[1]
+    if not of_first:
+        return FILL_ENDS
+    low, high = (float(np.clip(_share(of_first, quantile), *FILL_ENDS)) for quantile in POSTERIOR_QUANTILES)
+    return low, high
+
+
+def _box_pixels(packed: Packed, row: Row, pp: np.ndarray) -> dict[int, list[tuple[int, int]]]:
+    """Return by class the (right, all) pixels of each of its boxes."""
     split = packed.train
     boxes: dict[int, list[tuple[int, int]]] = {
         label: [] for label in range(1, len(packed.classes.of_boxes(row.classes)) + 1)
-    }  # (right, all) pixels
+    }
     for i in pp:
         maps = (split.targets(row.classes), split.indices(row.classes), split.masks(row.classes))
         target, box, mask = (np.asarray(x[i]) for x in maps)
@@ -226,8 +264,7 @@ def fill_rate(packed: Packed, row: Row, pp: np.ndarray, quantile: float | None =
         right = np.bincount(box[known & (mask == target)], minlength=int(numbers.max(initial=0)) + 1)
         for number, label, size in zip(numbers, target[known][first], sizes, strict=True):
             boxes[int(label)].append((int(right[number]), int(size)))
-    masks_only = len(packed.classes.names(row.classes)) - 1 - len(boxes)
-    return (1.0, *(_share(counts, quantile) for counts in boxes.values()), *[1.0] * masks_only)
+    return boxes
 
 
 def _share(boxes: list[tuple[int, int]], quantile: float | None) -> float:

@@ -16,6 +16,7 @@ from stages.arrays import Packed
 from stages.config import Row
 from stages.model.numerics import constants
 from stages.model.objectives import ListPixels, Supervision
+from stages.model.recipes import recipe_of
 from stages.train.batches import Plan
 
 ENGINES = ("eager", "graph", "compiled")
@@ -62,15 +63,17 @@ def max_box_pixels(packed: Packed, row: Row, plan: Plan) -> int:
 
     Args:
         packed: The data.
-        row: Decides whether in-box pixels are uncertain, or all pixels of box images.
+        row: Decides whether in-box pixels are uncertain, or all pixels of box images; and whether those of
+            pixel-perfect images count.
         plan: What this process draws.
     """
+    certain = np.zeros(plan.image.shape, bool) if recipe_of(row).own_boxes else plan.pixel_perfect
     numbers = packed.train.indices(row.classes)
     if row.pixels == "all":
         inside = np.full(len(numbers), numbers[0].size)
     else:
         inside = np.array([np.count_nonzero(image) for image in numbers])
-    return max(1, int(np.where(plan.pixel_perfect, 0, inside[plan.image]).sum(axis=1).max()))
+    return max(1, int(np.where(certain, 0, inside[plan.image]).sum(axis=1).max()))
 
 
 def padded_list(length: int) -> ListPixels:
@@ -114,15 +117,17 @@ class GraphedStep:
         self._calls += 1
         if self._calls <= WARM_UP_STEPS:
             return self._warm_up(images, labels)
-        given = (images, labels.target, labels.box, labels.pixel_perfect, labels.covers)
-        inputs = tuple(x for x in given if x is not None)
+        given = {name: value for name, value in vars(labels).items() if value is not None}
+        inputs = (images, *given.values())
         if self._graph is None:
             self._inputs = tuple(x.clone() for x in inputs)
             self._graph = torch.cuda.CUDAGraph()
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", message="The CUDA Graph is empty")  # it would replay nothing
                 with torch.cuda.graph(self._graph):
-                    self._result = self._step(self._inputs[0], Supervision(*self._inputs[1:]))
+                    self._result = self._step(
+                        self._inputs[0], Supervision(**dict(zip(given, self._inputs[1:], strict=True)))
+                    )
         else:
             for own, new in zip(self._inputs, inputs, strict=True):
                 own.copy_(new)

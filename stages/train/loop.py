@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from tqdm import tqdm
 
@@ -35,17 +35,20 @@ from stages.fingerprint import PROGRAMS, fingerprint
 from stages.model.hyperparameters import Hyperparameters, resolve, row_of
 from stages.model.network import build, normalise
 from stages.model.objectives import ListPixels, Supervision, list_pixels, objective, predict, split_output
-from stages.model.predictor import Predictor, flipper_of
+from stages.model.predictor import Predictor, flipper_of, teach
 from stages.progress import bar
 from stages.train import cuda_graph, snapshots, traces
-from stages.train.batches import Batches, fill_rate, label_shares, plan
+from stages.train.batches import Batches, fill_range, fill_rate, label_shares, plan
 from stages.train.checkpoints import Checkpoint, exclusive_lock, open_checkpoint
 from stages.train.distributed import Ranks, join
+from stages.train.teacher import Teacher
+from stages.train.watch import Watch
 
+MOMENTUM = 0.9
 LOG_EVERY = 10  # steps between two lines of the history
 CHECKPOINT_SECONDS = 15.0
-OUTPUT_FILES = ("history.jsonl", "weights.pt", "snapshots.npz", "trace.npz")
-"""The files that a finished training writes beside run.json."""
+OUTPUT_FILES = ("history.jsonl", "weights.pt", "teacher.pt", "snapshots.npz", "trace.npz")
+"""The files that a finished training writes beside run.json; `teacher.pt` where the recipe has a teacher."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Job:
         box: (M,) int64, the training indices drawn as box images.
         label_shares: (C,) of each class in the row's labels, see `batches.label_shares`.
         fill_rate: (C,) of each class, see `batches.fill_rate`; None for rows that do not bootstrap.
+        fill_range: Of the first class, see `batches.fill_range`; None for rows that do not read it.
     """
 
     chosen: Hyperparameters
@@ -69,6 +73,7 @@ class Job:
     box: np.ndarray
     label_shares: tuple[float, ...]
     fill_rate: tuple[float, ...] | None
+    fill_range: tuple[float, float] | None
 
     def record(self) -> dict[str, Any]:
         """Return the content of run.json: what decides a run and nothing else, so that equal runs have equal files."""
@@ -81,6 +86,7 @@ class Job:
             "parameters": parameters,
             "label_shares": list(self.label_shares),
             "fill_rate": None if self.fill_rate is None else list(self.fill_rate),
+            "fill_range": None if self.fill_range is None else list(self.fill_range),
         }
 
 
@@ -105,7 +111,8 @@ def prepare(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -
     row = chosen.row
     pp, box = pools(packed, row)
     rates = fill_rate(packed, row, pp, chosen.recipe.fill_quantile) if row.bootstraps else None
-    return Job(chosen, seed, packed, pp, box, label_shares(packed, row, pp, box), rates)
+    ends = fill_range(packed, row, pp) if chosen.recipe.decides == "posterior" else None
+    return Job(chosen, seed, packed, pp, box, label_shares(packed, row, pp, box), rates, ends)
 
 
 def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> Path:
@@ -179,7 +186,7 @@ def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict
 
 
 class Trainer:
-    """The state of one training: network, optimiser, schedule, history, snapshots and trace."""
+    """The state of one training: network, teacher, optimiser, schedule, history, snapshots and trace."""
 
     def __init__(
         self,
@@ -207,10 +214,9 @@ class Trainer:
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = ranks.convert_sync_batchnorm(network, device)
         self.wrapped: Callable[[Tensor], Tensor] = ranks.wrap_ddp(self.network, device)
+        self.teacher = Teacher(self.network, chosen.recipe.teacher_decay) if chosen.recipe.teacher_decay else None
         self.engine = engine or cuda_graph.choose_engine(device, ranks.world, chosen.schedule)
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True
-        )
+        self.optimiser = _optimiser(self.network, chosen)
         cuda_graph.prepare_optimiser(self.optimiser, self.engine, device)
         self.schedule = _schedule(self.optimiser, chosen)
         drawn = plan(
@@ -227,17 +233,20 @@ class Trainer:
         lister: ListPixels = list_pixels
         if device.type == "cuda":
             lister = cuda_graph.padded_list(cuda_graph.max_box_pixels(job.packed, row, drawn))
-        flipper = flipper_of(chosen, job.fill_rate)
+        flipper = flipper_of(chosen, job.fill_rate, job.fill_range)
         self.objective = objective(chosen, flipper, ranks.all_reduce_sum, lister)
         if self.engine == "compiled":
             self.wrapped, self.objective = cuda_graph.compiled(self.wrapped), cuda_graph.compiled(self.objective)
         self._run_step: cuda_graph.Step = self._device_step
         if self.engine != "eager":
             self._run_step = cuda_graph.GraphedStep(self._device_step)
-        self.predictor = Predictor(self.network, chosen, flipper)
+        self.predictor = Predictor(
+            self.network, chosen, flipper, teacher=self.teacher.network if self.teacher else None
+        )
         self.batches = Batches(job.packed, row, job.pp, drawn, device)
         self.snapshots = snapshots.Snapshots(job.packed, row, job.box)
         self.trace = traces.Trace(job.packed, row, job.box)
+        self.watch = Watch(job.packed, chosen)
         self.history: list[dict[str, Any]] = []
         self.iou = _RunningIoU(chosen, ranks)
         self.step, self.seconds, self.resumed = 0, 0.0, 0
@@ -252,6 +261,7 @@ class Trainer:
         Raises:
             NotFinite: The loss is not finite.
         """
+        chosen = self.chosen
         saved_at, started = time.monotonic(), time.monotonic() - self.seconds
         snapshot_steps, trace_steps = set(snapshots.moments(self.steps)), set(traces.moments(self.steps))
         with bar(self.steps, label, self.step, shown=self.ranks.first) as progress:
@@ -261,6 +271,8 @@ class Trainer:
                 self.step += 1
                 if self.step % LOG_EVERY == 0 or self.step == self.steps:
                     self._log(terms, self.iou.update(output, labels), progress)
+                if chosen.watch_every and self.ranks.first and self.step % chosen.watch_every == 0:
+                    self.history[-1]["held_out_iou"] = self.watch.iou(self.predictor)
                 if self.step in snapshot_steps and self.ranks.first:
                     self.snapshots.take(self.step, self.predictor)
                 if self.step in trace_steps and self.ranks.first:
@@ -293,16 +305,28 @@ class Trainer:
         """Do the part of a step that runs on the device: forward, loss, backward, optimiser."""
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             output = self.wrapped(normalise(images))
-        loss = self.objective(output, labels)
+            taught = self._taught(images, labels)
+        loss = self.objective(output, labels, taught)
         self.optimiser.zero_grad(set_to_none=True)
         (loss.total * self.ranks.world).backward()  # gradients are averaged over the processes, and the loss is a sum
         self.optimiser.step()
+        if self.teacher:
+            self.teacher.follow(self.network)
         return output.detach(), {"loss": loss.total.detach(), **loss.terms}
+
+    def _taught(self, images: Tensor, labels: Supervision) -> Tensor | None:
+        """Return the teacher's output, where there is one and a label may flip: in a captured graph, always."""
+        if self.teacher is None or (self.engine == "eager" and bool(labels.pixel_perfect.all())):
+            return None
+        return teach(self.teacher.network, normalise(images))
 
     def write(self, out: Path) -> None:
         """Write OUTPUT_FILES into the folder `out`, which has none of them."""
         (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
         torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, out / "weights.pt")
+        if self.teacher:
+            followed = self.teacher.network.state_dict()
+            torch.save({name: value.cpu() for name, value in followed.items()}, out / "teacher.pt")
         np.savez_compressed(out / "snapshots.npz", **self.snapshots.arrays())  # type: ignore[arg-type]
         np.savez_compressed(out / "trace.npz", **self.trace.arrays())  # type: ignore[arg-type]
 
@@ -333,6 +357,7 @@ class Trainer:
             "seconds": self.seconds,
             "resumed": self.resumed,
             "network": self.network.state_dict(),
+            "teacher": self.teacher.network.state_dict() if self.teacher else None,
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "history": self.history,
@@ -348,6 +373,8 @@ class Trainer:
             return
         self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"] + 1
         self.network.load_state_dict(state["network"])
+        if self.teacher:
+            self.teacher.network.load_state_dict(state["teacher"])
         self.optimiser.load_state_dict(state["optimiser"])
         cuda_graph.prepare_optimiser(self.optimiser, self.engine, self.device)
         self.schedule.load_state_dict(state["schedule"])
@@ -357,6 +384,13 @@ class Trainer:
             for key in ("snapshots", "trace")
         )
         self.iou.intersection, self.iou.union = state["iou"]
+
+
+def _optimiser(network: nn.Module, chosen: Hyperparameters) -> torch.optim.Optimizer:
+    rate, decay = chosen.learning_rate, chosen.weight_decay
+    if chosen.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), rate, momentum=MOMENTUM, weight_decay=decay, fused=True)
+    return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
 
 
 def _schedule(optimiser: torch.optim.Optimizer, chosen: Hyperparameters) -> lr_scheduler.LRScheduler:

@@ -72,7 +72,8 @@ class Snapshots:
             taken["variance"] = prediction.variance.clamp(max=6e4).half()
         if predictor.flipper is not None:
             covers = covers_of(predictor.chosen, self._packed, self.indices)
-            taken["label_flip"] = predictor.label_flips(prediction, self._targets, self._boxes, covers).half()
+            deciding = predictor.decider(self._images, prediction)
+            taken["label_flip"] = predictor.label_flips(deciding, self._targets, self._boxes, covers).half()
         self.taken[step] = {name: value.cpu().clone() for name, value in taken.items()}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stages.model import losses
-from stages.model.flipping import LabelFlipper, may_flip
+from stages.model.flipping import LabelFlipper, box_posterior, may_flip
 from stages.model.hyperparameters import resolve
 from stages.model.predictor import flipper_of
 from stages.model.recipes import RECIPES
@@ -84,3 +84,52 @@ def test_a_changed_tau_reaches_the_weight_of_eq_11_in_exactly_the_rows_that_boot
             else:
                 s = log_variance.unsqueeze(1).expand(3, 3)
                 assert flipper.multi_class(torch.zeros(3, 3), s, box, box).tolist() == (s[:, 0].exp() > tau).tolist()
+
+
+def test_a_boxs_posterior_is_the_sigmoid_shifted_until_its_share_is_in_range():
+    """Three boxes: one emptier than allowed, one in range, one too full. The shift is one number for each box."""
+    generator = torch.Generator().manual_seed(0)
+    box = torch.tensor([7] * 40 + [2] * 30 + [5] * 50)[torch.randperm(120, generator=generator)]
+    mean = torch.randn(120, generator=generator) * 3 + torch.tensor([0.0, 0, 0, 0, 0, 8, 0, -6])[box]
+    found = box_posterior(mean, box, 0.4, 0.8)
+    shares = {number: found[box == number].mean().item() for number in (7, 2, 5)}
+    free = torch.sigmoid(mean[box == 2])
+    assert 0.4 < free.mean() < 0.8
+    assert shares == pytest.approx({7: 0.4, 2: free.mean().item(), 5: 0.8}, abs=1e-4)
+    torch.testing.assert_close(found[box == 2], free, atol=1e-4, rtol=0)
+    for number in (7, 5):
+        shift = torch.logit(found[box == number].double()) - mean[box == number]
+        inside = found[box == number] > 1e-3
+        assert (shift[inside] - shift[inside][0]).abs().max() < 1e-2
+    assert box_posterior(mean[:0], box[:0], 0.4, 0.8).numel() == 0
+
+
+def test_a_posterior_of_confident_boxes_still_reaches_its_range():
+    box = torch.ones(10, dtype=torch.int64)
+    for logit in (-1e4, 1e4):
+        share = box_posterior(torch.full((10,), logit), box, 0.3, 0.6).mean().item()
+        assert share == pytest.approx(0.3 if logit < 0 else 0.6, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("decides", "expected"), [("variance", [1, 1, 0, 0]), ("mean", [1, 0, 1, 0]), ("both", [1, 0, 0, 0])]
+)
+def test_what_decides_is_the_variance_or_the_sign_of_the_mean_or_both(decides, expected):
+    mean, variance = torch.tensor([-2.0, 2.0, -2.0, 2.0]), torch.tensor([9.0, 9.0, 0.5, 0.5])
+    recipe = replace(RECIPES["paper"], decides=decides)
+    box = torch.ones(4, dtype=torch.int64)
+    flip = LabelFlipper(recipe, 2.5, 0.2, (1.0, 0.5)).binary(mean, variance.log(), box)
+    assert flip.round().tolist() == expected
+    means = torch.stack([-mean, mean], dim=1)  # the box's class is 1, and argmax is another where the mean is negative
+    variances = variance.log().unsqueeze(1).repeat(1, 2)
+    several = LabelFlipper(recipe, 2.5, None, (1.0, 0.5)).multi_class(means, variances, box, box)
+    assert several.int().tolist() == expected
+
+
+def test_the_posterior_is_the_weight_of_the_label_and_needs_a_range():
+    mean, box = torch.linspace(-4, 4, 20), torch.ones(20, dtype=torch.int64)
+    recipe = replace(RECIPES["stable"], decides="posterior")
+    flip = LabelFlipper(recipe, 2.5, 0.2, (1.0, 0.7), fill_range=(0.7, 0.9)).binary(mean, mean, box)
+    torch.testing.assert_close(flip, 1 - box_posterior(mean, box, 0.7, 0.9))
+    with pytest.raises(ValueError, match="range"):
+        LabelFlipper(recipe, 2.5, 0.2, (1.0, 0.7)).binary(mean, mean, box)

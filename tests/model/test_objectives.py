@@ -350,3 +350,86 @@ def test_several_classes_count_how_often_either_variance_is_above_tau(labels, re
     assert terms["exceeds_max"].item() == pytest.approx((largest > tau).float().mean().item())
     assert terms["exceeds_target"].item() == pytest.approx((own > tau).float().mean().item())
     assert terms["exceeds_target"] < terms["exceeds_max"]
+
+
+def test_kept_attenuation_weighs_the_kept_label_as_if_nothing_flipped(labels):
+    """Each in-box pixel: W times Eq 9's loss and 1 - W times that of the opposite label, sigma^2 without gradient."""
+    row = row_of("bootstrap", recipe="paper", overrides={"keep_attenuation": True})
+    output = output_of(row)
+    found = loss_of(row, output, labels).terms["bootstrap"].item()
+    expected = 0.0
+    for image, y, x in (labels.box > 0).nonzero().tolist():
+        mu, variance = output[image, 0, y, x].item(), math.exp(output[image, 1, y, x].item())
+        weight = 1 / (1 + math.exp((variance - 2.5) / 0.2)) if variance < 80 else 0.0
+        adapted = mu / math.sqrt(1 + math.pi * variance / 8)
+        expected += weight * softplus(-adapted) + (1 - weight) * softplus(mu)
+    assert found == pytest.approx(expected / (labels.target != 255).sum().item(), rel=1e-5)
+    plain = row_of("bootstrap", recipe="paper")
+    gradients = []
+    for one in (row, plain):
+        leaf = output.clone().requires_grad_()
+        loss_of(one, leaf, labels).total.backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(gradients[0][:, 1], gradients[1][:, 1])  # sigma^2 learns from Eq 9 alone, as before
+    assert not torch.allclose(gradients[0][:, 0], gradients[1][:, 0])
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap"])
+def test_own_boxes_teach_the_variance_alone_what_a_mask_says_of_its_box(name, labels):
+    """Image 0 has its mask, and a box of six columns and four rows around it, of which a row is void."""
+    row = row_of(
+        name,
+        recipe="paper",
+        overrides={"own_boxes": True, "estimator": "mean_field"} if "ce" in name else {"own_boxes": True},
+    )
+    without = row_of(name, recipe="paper", overrides={"estimator": "mean_field"} if "ce" in name else {})
+    own = torch.zeros(SHAPE, dtype=torch.int64)
+    own[0, 2:6, 1:7] = 1
+    known = Supervision(labels.target, labels.box, labels.pixel_perfect, None, own)
+    logits = hyperparameters(row).logits
+    output, leaf = output_of(row).requires_grad_(), output_of(row).requires_grad_()
+    found, plain = loss_of(row, output, known), loss_of(without, leaf, labels)
+    found.total.backward()
+    plain.total.backward()
+    inside = (own[0] > 0) & (labels.target[0] != 255)
+    torch.testing.assert_close(output.grad[:, :logits], leaf.grad[:, :logits])  # the mean learns as it did
+    torch.testing.assert_close(output.grad[1:], leaf.grad[1:])
+    assert (output.grad[0, logits:].abs().sum(0) > 0).eq(inside).all()
+    assert found.terms["flipped"] == plain.terms["flipped"]
+    assert found.terms["bootstrap"].item() == pytest.approx(plain.terms["bootstrap"].item(), rel=1e-5)
+    mean, s = (part[0].detach().movedim(0, -1)[inside] for part in (output[:, :logits], output[:, logits:]))
+    if "ce" in name:
+        more = losses.ce_uncertainty_mean_field(mean, s, torch.ones(len(mean), dtype=torch.int64))
+    else:
+        more = losses.bce_uncertainty(mean[:, 0], s[:, 0], torch.ones(len(mean)))
+    gain = found.terms["uncertainty"] - plain.terms["uncertainty"]
+    assert gain.item() == pytest.approx((more.sum() / (labels.target != 255).sum()).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap"])
+@pytest.mark.parametrize("decides", ["variance", "mean"])
+def test_a_teachers_output_decides_which_labels_flip_and_nothing_else(name, decides, labels):
+    overrides = {"decides": decides} | ({"estimator": "mean_field"} if "ce" in name else {})
+    row = row_of(name, recipe="paper", overrides=overrides)
+    chosen = hyperparameters(row)
+    compute = objective(chosen, flipper_of(chosen, FILL_RATE))
+    output = output_of(row)
+    teacher = output.flip(0) * 1.5
+    own = compute(output, labels)
+    taught = compute(output, labels, teacher)
+    assert compute(output, labels, output).total == own.total
+    assert taught.terms["uncertainty"] == own.terms["uncertainty"]
+    mean, s = teacher.chunk(2, dim=1)
+    inside = labels.box > 0
+    if "ce" in name:
+        flip = s.exp().amax(1) > 2.5 if decides == "variance" else mean.argmax(1) != labels.target
+        new = torch.where(flip, mean.argmax(1), labels.target)
+        expected = losses.ce(output[:, :3].movedim(1, -1)[inside], new[inside])
+    else:
+        weight = losses.keep_weight(s[:, 0], 2.5, 0.2) if decides == "variance" else (mean[:, 0] >= 0).float()
+        expected = losses.bce(output[:, 0][inside], weight[inside])
+    assert taught.terms["bootstrap"].item() == pytest.approx(
+        (expected.sum() / (labels.target != 255).sum()).item(), rel=1e-5
+    )
+    leaf = teacher.clone().requires_grad_()
+    assert not compute(output, labels, leaf).total.requires_grad

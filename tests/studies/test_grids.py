@@ -203,6 +203,7 @@ def test_a_seed_that_no_entry_has_is_refused(root):
             r"runs.new: train.horizontal_flip is 2.0; allowed: a number from 0 to 1",
         ),
         ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs"),
+        ("new: {train: {watch_every: 50}}", r"runs.new: train.watch_every is for grids with val_share"),
     ],
 )
 def test_an_entry_that_no_training_could_follow_is_refused_before_any_runs(root, entry, said):

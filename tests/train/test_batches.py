@@ -7,7 +7,7 @@ import torch
 from stages import arrays
 from stages.config import Overrides, Row
 from stages.train import batches
-from stages.train.batches import Batches, fill_rate, label_shares, plan
+from stages.train.batches import Batches, fill_range, fill_rate, label_shares, plan
 
 PP, BOX = np.arange(5), np.arange(5, 24)
 MIXED = Row(classes="one", loss="bce", pp=500, box=2280)
@@ -192,3 +192,58 @@ def test_what_covers_a_pixel_turns_with_its_image_where_the_recipe_asks(packed, 
         for k, (index, mirrored) in enumerate(zip(drawn.image[step], drawn.mirrored[step], strict=True)):
             expected = maps[index][:, ::-1] if mirrored else maps[index]
             np.testing.assert_array_equal(batches[step][1].covers[k].numpy(), expected)
+
+
+def test_the_boxes_of_pixel_perfect_images_come_along_where_the_recipe_asks(packed):
+    row = Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="paper")
+    pp, _ = pools = arrays.pools(packed, row)
+    drawn = plan(*pools, steps=6, batch_size=4, seed=0, horizontal_flip=0.5)
+    assert Batches(packed, row, pp, drawn, torch.device("cpu"))[0][1].own_box_target is None
+    asks = row.model_copy(update={"overrides": Overrides(own_boxes=True)})
+    batches = Batches(packed, asks, pp, drawn, torch.device("cpu"))
+    assert (drawn.mirrored & drawn.pixel_perfect).any()
+    for step in range(6):
+        labels = batches[step][1]
+        for k, (index, mirrored, clean) in enumerate(
+            zip(drawn.image[step], drawn.mirrored[step], drawn.pixel_perfect[step], strict=True)
+        ):
+            box_target = packed.train.targets("one")[index] * (packed.train.indices("one")[index] > 0) * int(clean)
+            expected = box_target[:, ::-1] if mirrored else box_target
+            np.testing.assert_array_equal(labels.own_box_target[k].numpy(), expected)
+        assert (labels.box[labels.pixel_perfect] == 0).all()
+
+
+def test_the_range_of_fill_rates_is_that_of_the_first_classs_boxes(packed):
+    row = Row(classes="few", loss="ce", pp=500, box=2280)
+    pp = np.arange(packed.train.images.shape[0])
+    rates = []
+    for i in pp:
+        target, box, mask = (
+            x[i] for x in (packed.train.targets("few"), packed.train.indices("few"), packed.train.masks("few"))
+        )
+        for number in np.unique(box[(box > 0) & (target == 1)]):
+            inside = (box == number) & (mask != 255)
+            if inside.any():
+                rates.append((mask[inside] == 1).mean())
+    assert fill_range(packed, row, pp) == pytest.approx((np.quantile(rates, 0.1), np.quantile(rates, 0.9)))
+    assert fill_range(packed, row, pp[:0]) == (0.01, 0.99)
+
+
+def test_an_oracle_has_the_masks_inside_the_boxes_of_box_images_and_nothing_else(packed):
+    row = Row(classes="one", loss="bce", pp=500, box=2280, oracle=True)
+    pp, box = arrays.pools(packed, row)
+    drawn = plan(pp, box, steps=6, batch_size=4, seed=0, horizontal_flip=0.5)
+    batches, plain = (
+        Batches(packed, one, pp, drawn, torch.device("cpu")) for one in (row, row.model_copy(update={"oracle": False}))
+    )
+    changed = 0
+    for step in range(6):
+        found, usual = batches[step][1], plain[step][1]
+        for k, (index, mirrored) in enumerate(zip(drawn.image[step], drawn.mirrored[step], strict=True)):
+            mask = arrays.task_masks(packed.train.masks("one")[index], 2).astype(np.int64)
+            mask = torch.from_numpy(np.ascontiguousarray(mask[:, ::-1] if mirrored else mask))
+            inside = usual.box[k] > 0
+            assert torch.equal(found.target[k][inside], mask[inside])
+            assert torch.equal(found.target[k][~inside], usual.target[k][~inside])
+            changed += int((found.target[k] != usual.target[k]).sum())
+    assert changed

@@ -179,6 +179,40 @@ def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau
     assert first == pytest.approx(0.4 * tau, rel=0.05)
 
 
+@pytest.mark.parametrize("decides", ["variance", "mean", "posterior"])
+def test_a_teacher_repeats_goes_on_after_a_kill_and_decides_in_evaluation(decides, project, monkeypatch):
+    entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: stable"
+    more = f"{{decides: {decides}, teacher_decay: 0.5, own_boxes: true, keep_attenuation: true}}"
+    change(project / "configs" / "rows.yaml", (entry, f"{entry}, overrides: {more}"))
+    settings, name = config.load(project), "bootstrap-500-2280-stable"
+    whole = contents(loop.train(settings, name, 0, project))
+    stop_at(9, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(settings, name, 0, project)
+    out = loop.train(settings, name, 0, project)
+    assert contents(out) == whole
+    predictor = load(out, torch.device("cpu"))
+    pictures = torch.randint(0, 255, (2, 16, 32, 3), dtype=torch.uint8)
+    own = predictor(pictures)
+    taught = predictor.decider(pictures, own)
+    assert not torch.equal(own.mean, taught.mean)
+    box = torch.ones(2, 16, 32, dtype=torch.int64)
+    assert predictor.label_flips(taught, box, box).shape == box.shape
+    plain = load(loop.train(settings, "bootstrap-500-2280", 0, project), torch.device("cpu"))
+    assert plain.decider(pictures, own) is own and "teacher.pt" not in contents(
+        out.parents[2] / "bootstrap-500-2280" / "seed-0" / "train"
+    )
+
+
+def test_a_row_that_becomes_one_without_a_teacher_keeps_no_teacher(project):
+    entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: stable"
+    rows, name = project / "configs" / "rows.yaml", "bootstrap-500-2280-stable"
+    change(rows, (entry, f"{entry}, overrides: {{teacher_decay: 0.5}}"))
+    assert "teacher.pt" in contents(loop.train(config.load(project), name, 0, project))
+    change(rows, (", overrides: {teacher_decay: 0.5}", ""))
+    assert "teacher.pt" not in contents(loop.train(config.load(project), name, 0, project))
+
+
 def test_the_loss_falls(project, settings):
     change(project / "params.yaml", ("steps: 12", "steps: 60"), ("learning_rate: auto", "learning_rate: 0.01"))
     out = loop.train(config.load(project), "bce-2780", 0, project)
