@@ -6,7 +6,8 @@ BIN := .venv/bin
 
 help:
 	@echo "make reproduce   install into .venv, then run the whole pipeline (dvc repro) and print a table"
-	@echo "make queue J=2   the same, J rows at a time through DVC's queue"
+	@echo "                 J=4 trains four rows at a time; the default is 2 on CPUs, 1 on a GPU"
+	@echo "make queue J=2   the same through DVC's queue, each row on a GPU of its own"
 	@echo "make test        lint, types, and all tests but slow ones"
 	@echo "make test-fast   without dvc, papermill, whole trainings and simulations"
 	@echo "make compare     a table of the experiments made by dvc exp run"
@@ -15,10 +16,10 @@ help:
 	@echo "make clean       remove what the pipeline made; dvc's cache, .venv and your own data stay"
 
 reproduce: .venv/installed identity
-	@$(BIN)/python -m stages.reproduce
+	@$(BIN)/python -m stages.reproduce $(if $(J),--jobs $(J))
 
 queue: .venv/installed identity
-	@$(BIN)/python -m stages.reproduce --jobs $(or $(J),2)
+	@$(BIN)/python -m stages.reproduce --queue --jobs $(or $(J),2)
 
 test: lint
 	@$(BIN)/python -m pytest -m "not slow"

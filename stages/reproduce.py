@@ -1,18 +1,21 @@
 """The whole pipeline: `python -m stages.reproduce` is `dvc repro`, and a short table.
 
-With `--jobs 2`, two rows at a time are trained and evaluated through DVC's queue first; the pipeline then finds them in
-DVC's cache.
+While DVC runs one stage at a time, further processes train the rows that come later. With `--queue`, rows are trained
+and evaluated through DVC's queue instead, before the pipeline, which then finds them in DVC's cache.
 """
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages import config, paths
 from stages.analysis import paper
 from stages.analysis.naming import FIRST, class_name
 from stages.analysis.results import results
+from stages.beside import trained_ahead
 from stages.config import Settings, stage_name
 from stages.errors import run
 from stages.studies import queue
@@ -26,18 +29,55 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m stages.reproduce", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--jobs", type=int, default=1, help="rows that are trained at a time, above 1 through DVC's queue"
+        "--jobs", type=int, help="rows that are trained at a time; without it, 2 on a CPU with 2 cores or more, else 1"
     )
-    jobs = parser.parse_args().jobs
+    parser.add_argument("--queue", action="store_true", help="through DVC's queue, each on a GPU of its own")
+    arguments = parser.parse_args()
     settings = config.load()
+    jobs = default_jobs(settings) if arguments.jobs is None else arguments.jobs
     queue.check(settings, jobs)
-    status = reproduce(paths.ROOT, "boxes") if jobs > 1 else 0
-    if not status and jobs > 1:
+    status = reproduce(paths.ROOT, "boxes") if jobs > 1 or arguments.queue else 0
+    if not status and arguments.queue:
         train_in_queue(paths.ROOT, settings, jobs)
-    status = status or reproduce(paths.ROOT)
+        jobs = 1
+    status = status or reproduce_beside(paths.ROOT, settings, jobs)
     if status:
         sys.exit(status)
     print(f"\n{table(settings)}\n\nThe report: {paths.reports() / 'index.html'}")
+
+
+def default_jobs(settings: Settings) -> int:
+    """Return how many rows to train at a time: on a CPU two threads in one training wait for each other too often."""
+    if settings.params.processes > 1 or settings.params.device.startswith("cuda"):
+        return 1
+    from stages.device import resolve  # imports torch
+
+    on_cpu = resolve(settings.params.device).type == "cpu"
+    return min(2, len(os.sched_getaffinity(0))) if on_cpu else 1
+
+
+def reproduce_beside(root: Path, settings: Settings, jobs: int) -> int:
+    """Run `dvc repro` with `jobs` rows in training at a time, and return its exit status.
+
+    Args:
+        root: The project, its boxes up to date.
+        settings: Of the project.
+        jobs: How many, DVC's own one included.
+    """
+    runs = changed(root, settings, ("train",)) if jobs > 1 else []
+    with trained_ahead(root, runs, jobs if len(runs) > 1 else 1) as environ:
+        return reproduce(root, **environ)
+
+
+def changed(root: Path, settings: Settings, kinds: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the rows and seeds of which a stage of these kinds is not up to date, in DVC's order."""
+    stale = set(json.loads(queue.ask(root, "status", "--json")))
+    return [
+        (name, seed)
+        for name, row in settings.rows.items()
+        for seed in settings.params.seeds
+        if stale & {stage_name(kind, name, row, seed) for kind in kinds}
+    ]
 
 
 def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
@@ -49,12 +89,9 @@ def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
         UserError: One failed, the others have ended.
     """
     state = queue.fingerprint([*root.glob("*.yaml"), *root.glob("configs/*.yaml"), *root.glob("stages/**/*.py")])
-    changed = set(json.loads(queue.ask(root, "status", "--json")))
     tasks = [
-        queue.Task(f"rows-{state}-{name}-{seed}", stage_name("evaluate", name, row, seed))
-        for name, row in settings.rows.items()
-        for seed in settings.params.seeds
-        if changed & {stage_name(kind, name, row, seed) for kind in ("train", "evaluate")}
+        queue.Task(f"rows-{state}-{name}-{seed}", stage_name("evaluate", name, settings.rows[name], seed))
+        for name, seed in changed(root, settings, ("train", "evaluate"))
     ]
     queue.forget(root, "rows-", [task.name for task in tasks])
     succeeded = []
@@ -70,14 +107,15 @@ def train_in_queue(root: Path, settings: Settings, jobs: int) -> None:
             queue.ask(root, "exp", "remove", *succeeded)
 
 
-def reproduce(root: Path, *targets: str) -> int:
+def reproduce(root: Path, *targets: str, **environ: str) -> int:
     """Run `dvc repro` in `root` and return its exit status.
 
     Args:
         root: The project.
         targets: The stages to bring up to date, with what they need; without any, all.
+        environ: What dvc and its stages see besides this process's environment.
     """
-    process = queue.dvc(root, "repro", *targets, stdout=None)
+    process = queue.dvc(root, "repro", *targets, stdout=None, **environ)
     try:
         return process.wait()
     except KeyboardInterrupt:  # the terminal has sent it to dvc and to the stage as well: let them end

@@ -8,6 +8,7 @@ import os
 import sys
 
 from stages import arrays, config, left_out, paths
+from stages.beside import WAITS
 from stages.errors import run
 
 
@@ -32,7 +33,7 @@ def main() -> None:
         prepare(settings, row, seed)
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.params.processes}"]
         os.execv(sys.executable, [sys.executable, *torchrun, "-m", "stages.train", *sys.argv[1:]])
-    train(settings, row, seed)
+    train(settings, row, seed, wait=WAITS in os.environ)
 
 
 if __name__ == "__main__":

@@ -44,22 +44,26 @@ class Checkpoint:
 
 
 @contextmanager
-def exclusive_lock(folder: Path, run: str) -> Iterator[None]:
+def exclusive_lock(folder: Path, run: str, wait: bool = False) -> Iterator[None]:
     """Keep other processes from training `run` until the block ends, since all would write to the same files.
 
     Args:
         folder: Where the lock lies, the folder of all checkpoints.
         run: The row and seed, as `<row>-<seed>`.
+        wait: Wait for another process that is training it.
 
     Raises:
-        UserError: Another process is training it.
+        UserError: Another process is training it, and this one does not wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{run}.lock", blocking=False)
+    lock = FileLock(folder / f"{run}.lock")
     try:
-        lock.acquire()
+        lock.acquire(blocking=False)
     except Timeout:
-        raise UserError(f"{run}: another process is training this row and seed; wait for it, or end it") from None
+        if not wait:
+            raise UserError(f"{run}: another process is training this row and seed; wait for it, or end it") from None
+        print(f"{run}: in training already; waiting for it", flush=True)
+        lock.acquire()
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,18 +115,19 @@ def prepare(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -
     return Job(chosen, seed, packed, pp, box, label_shares(packed, row, pp, box), rates, ends)
 
 
-def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> Path:
+def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT, wait: bool = False) -> Path:
     """Train row `name`, or resume its training, and write runs/<row>/seed-<k>/train and record.json.
 
     Args:
         settings, name, seed, root: As for `prepare`.
+        wait: Where another process trains this row and seed, wait for it, and take what it has trained.
 
     Returns:
         The folder of the training's outs.
 
     Raises:
         UserError: As `prepare`; more processes than images in a batch, a device that this machine lacks, another
-            process that trains this row and seed, or a loss that is no longer finite.
+            process that trains this row and seed where this one does not wait, or a loss that is no longer finite.
     """
     job = prepare(settings, name, seed, root)
     keep_freed_memory()
@@ -142,10 +143,8 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
             Trainer(job, device, ranks=ranks).fit(name)
             return out
         run, record = job.record(), provenance(job.packed, device, ranks.world)
-        how = [record[key] for key in ("code", "data", "precision")]
-        key = hashlib.sha256(json.dumps([run, *how, device.type]).encode()).hexdigest()
-        checkpoints, short = paths.checkpoints(root), f"{name}-{seed}"
-        with exclusive_lock(checkpoints, short), open_checkpoint(checkpoints / f"{short}-{key[:16]}") as checkpoint:
+        locked = exclusive_lock(paths.checkpoints(root), f"{name}-{seed}", wait)
+        with locked, open_checkpoint(checkpoint_of(job, record, device, root)) as checkpoint:
             out.mkdir(parents=True, exist_ok=True)
             # Before run.json is written: an interrupted run must not leave an earlier one's files under its name.
             for file in (*OUTPUT_FILES, left_out.FILE):
@@ -153,10 +152,26 @@ def train(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> 
             write_json(out / "run.json", run)
             write_json(paths.record(name, seed, root), record)
             trainer = Trainer(job, device, checkpoint, ranks)
+            if trainer.step == trainer.steps:
+                print(f"{name} seed {seed}: trained ahead, in {trainer.seconds:.0f} s")
             trainer.fit(f"{name} seed {seed}")
             trainer.write(out)
             write_json(paths.record(name, seed, root), record | trainer.timing())
     return out
+
+
+def checkpoint_of(job: Job, record: Mapping[str, Any], device: torch.device, root: Path) -> Path:
+    """Return the folder of a training's checkpoint, named after everything that decides the training.
+
+    Args:
+        job: What to train.
+        record: What `provenance` returned.
+        device: Where it is trained.
+        root: The project.
+    """
+    how = [record[key] for key in ("code", "data", "precision")]
+    key = hashlib.sha256(json.dumps([job.record(), *how, device.type]).encode()).hexdigest()
+    return paths.checkpoints(root) / f"{job.chosen.name}-{job.seed}-{key[:16]}"
 
 
 def provenance(packed: Packed, device: torch.device, processes: int = 1) -> dict[str, Any]:
@@ -252,11 +267,12 @@ class Trainer:
         self.step, self.seconds, self.resumed = 0, 0.0, 0
         self._resume()
 
-    def fit(self, label: str) -> None:
+    def fit(self, label: str, shown: bool = True) -> None:
         """Train from the current step to the last.
 
         Args:
             label: Shown beside the progress bar.
+            shown: Whether there is a progress bar.
 
         Raises:
             NotFinite: The loss is not finite.
@@ -264,7 +280,7 @@ class Trainer:
         chosen = self.chosen
         saved_at, started = time.monotonic(), time.monotonic() - self.seconds
         snapshot_steps, trace_steps = set(snapshots.moments(self.steps)), set(traces.moments(self.steps))
-        with bar(self.steps, label, self.step, shown=self.ranks.first) as progress:
+        with bar(self.steps, label, self.step, shown=shown and self.ranks.first) as progress:
             while self.step < self.steps:
                 images, labels = self.batches[self.step]
                 output, terms = self.advance(images, labels)
@@ -280,8 +296,13 @@ class Trainer:
                 progress.update()
                 self.seconds = time.monotonic() - started
                 if self._checkpoint and time.monotonic() - saved_at > CHECKPOINT_SECONDS and self.step < self.steps:
-                    self._checkpoint.save(self._state())
+                    self.save()
                     saved_at = time.monotonic()
+
+    def save(self) -> None:
+        """Write the checkpoint, from which another process goes on; do nothing without one."""
+        if self._checkpoint:
+            self._checkpoint.save(self._state())
 
     def advance(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
         """Take one optimiser step.
@@ -371,7 +392,8 @@ class Trainer:
         state = self.ranks.broadcast(self._checkpoint.load(where) if self._checkpoint else None)
         if state is None:
             return
-        self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"] + 1
+        self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"]
+        self.resumed += self.step < self.steps  # else it was trained ahead, see ahead.py
         self.network.load_state_dict(state["network"])
         if self.teacher:
             self.teacher.network.load_state_dict(state["teacher"])

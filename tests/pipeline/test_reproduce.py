@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stages.config import load
 from stages.paths import ROOT, result, results
-from stages.reproduce import reproduce, table
+from stages.reproduce import changed, default_jobs, reproduce, table
+from stages.studies import queue
 from tests.two_classes import CLASSES
 
 
@@ -99,3 +101,27 @@ def test_the_table_has_every_row_beside_the_papers_number(tmp_path: Path) -> Non
     assert cells["ce-500"] == ["52.50", "73.36"]
     assert cells["uncertainty-500-2280"] == ["61.25", "–"]
     assert len({len(line) for line in [head, *lines]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "cores", "jobs"),
+    [({}, 2, 2), ({}, 64, 2), ({}, 1, 1), ({"processes": 2}, 8, 1), ({"device": "cuda"}, 8, 1)],
+)
+def test_two_rows_at_a_time_on_a_cpu_of_two_cores_or_more(params, cores, jobs, monkeypatch) -> None:
+    settings = load(ROOT)
+    settings = replace(settings, params=settings.params.model_copy(update={"device": "cpu"} | params))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert default_jobs(settings) == jobs
+
+
+def test_the_rows_that_are_not_up_to_date_come_in_dvcs_order(monkeypatch) -> None:
+    settings = load(ROOT)
+    settings = replace(settings, params=settings.params.model_copy(update={"seeds": [3, 1]}))
+    stale = [
+        f"{kind}@{name}"
+        for kind, name in [("train-bootstrap", "bootstrap-500-2280-3"), ("train-one-pool", "bce-500-1")]
+        + [("train-one-pool", "bce-500-3"), ("evaluate-one-pool", "bce-2780-1")]
+    ]
+    monkeypatch.setattr(queue, "ask", lambda *_: json.dumps(dict.fromkeys([*stale, "gather", "source"])))
+    assert changed(ROOT, settings, ("train",)) == [("bce-500", 3), ("bce-500", 1), ("bootstrap-500-2280", 3)]
+    assert changed(ROOT, settings, ("train", "evaluate"))[0] == ("bce-2780", 1)

@@ -1,5 +1,7 @@
 """What an interrupted training leaves, and that two never write to the same files."""
 
+import threading
+
 import pytest
 import torch
 
@@ -39,3 +41,20 @@ def test_a_locked_run_is_refused_and_another_is_not(tmp_path):
             pass
     with exclusive_lock(tmp_path / "checkpoints", "bce-500-0"):
         pass
+
+
+def test_who_waits_gets_the_lock_once_it_is_free(tmp_path, capsys):
+    folder = tmp_path / "checkpoints"
+    held, entered = exclusive_lock(folder, "bce-500-0"), threading.Event()
+
+    def wait():
+        with exclusive_lock(folder, "bce-500-0", wait=True):
+            entered.set()
+
+    with held:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not entered.wait(0.3)
+    waiting.join(timeout=60)
+    assert entered.is_set()
+    assert capsys.readouterr().out == "bce-500-0: in training already; waiting for it\n"

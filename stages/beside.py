@@ -1,0 +1,41 @@
+"""Trainings beside those of `dvc repro`, which runs one stage at a time: the processes that train ahead of it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+WAITS = "TRAINS_BESIDE"
+"""Environment variable, set where other processes train ahead: a stage then waits for one that is at its row."""
+
+
+@contextmanager
+def trained_ahead(root: Path, runs: Sequence[tuple[str, int]], jobs: int) -> Iterator[dict[str, str]]:
+    """Train `jobs` - 1 at a time while the block runs, the last run first, so as to meet DVC's own trainings halfway.
+
+    Args:
+        root: The project.
+        runs: Rows and seeds, in DVC's order.
+        jobs: How many train at a time, DVC's own one included.
+
+    Yields:
+        What DVC must see in its environment.
+    """
+    environ: dict[str, str] = {WAITS: "1"} if jobs > 1 else {}
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:  # more threads than cores would wait for each other
+        environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    command = [sys.executable, "-m", "stages.train.ahead", *(f"{row}:{seed}" for row, seed in reversed(runs))]
+    helpers = [
+        # What one of them cannot train, DVC's stage tries and complains about.
+        subprocess.Popen(command, cwd=root, env=os.environ | environ, stderr=subprocess.DEVNULL)
+        for _ in range(min(jobs, len(runs)) - 1)
+    ]
+    try:
+        yield environ
+    finally:
+        for helper in helpers:
+            helper.terminate()
+        for helper in helpers:
+            helper.wait()

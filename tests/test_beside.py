@@ -1,0 +1,84 @@
+"""The processes that train ahead of DVC: how many, with which rows, and that none outlives what started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.beside import WAITS, trained_ahead
+
+STUB = """
+import os, sys, time
+open(f"started-{os.getpid()}", "w").write(" ".join([os.environ.get("OMP_NUM_THREADS", "-"), *sys.argv[1:]]))
+time.sleep(600)
+"""
+RUNS = [("bce-500", 0), ("bce-500", 1), ("ce-500", 0)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose `stages.train.ahead` says that it has started, and sleeps."""
+    package = tmp_path / "stages" / "train"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "ahead.py").write_text(STUB)
+    return tmp_path
+
+
+def started(root: Path, count: int) -> dict[int, str]:
+    """The numbers of processes that have started, and what each was told."""
+    end = time.monotonic() + 60
+    while len(found := [file for file in root.glob("started-*") if file.read_text()]) < count:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return {int(file.name.split("-")[1]): file.read_text() for file in found}
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.integration
+def test_helpers_get_the_rows_from_the_end_and_end_with_the_block(root, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    with trained_ahead(root, RUNS, 3) as environ:
+        told = started(root, 2)
+        assert environ == {WAITS: "1", "OMP_NUM_THREADS": "2"}
+    assert set(told.values()) == {"2 ce-500:0 bce-500:1 bce-500:0"}
+    assert not any(map(is_running, told))
+
+
+def test_one_training_at_a_time_needs_no_helper(root, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    with trained_ahead(root, RUNS, 1) as environ:
+        assert environ == {}
+    with trained_ahead(root, RUNS[:1], 2):
+        pass
+
+
+@pytest.mark.integration
+def test_a_helper_ends_when_its_parent_is_killed():
+    """The real one, at a row that is not there; the parent is killed before the helper can say so."""
+    helper = (
+        "import os; from stages.train.ahead import _end_with; print(os.getpid(), flush=True); _end_with(os.getppid())"
+    )
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {helper!r}]); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        helper = int(parent.stdout.readline())
+        assert is_running(helper)
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    end = time.monotonic() + 30
+    while is_running(helper):
+        assert time.monotonic() < end
+        time.sleep(0.1)
