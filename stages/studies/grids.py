@@ -7,8 +7,8 @@ study loses no more than what was running. The experiments keep their names (`ab
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from stages import config, paths
 from stages.arrays import write_json
 from stages.config import Overrides, Params, Profile, Row, Seed, Settings, Train
 from stages.errors import UserError
+from stages.fields import Scenes
 from stages.studies import queue
 from stages.yaml_files import Model, read_model
 
@@ -57,6 +58,7 @@ class Variant(Model):
     set: dict[str, Any] = {}
     overrides: Overrides = Overrides()
     train: dict[str, Any] = {}
+    scenes: dict[str, Any] = {}
     pp: int | None = Field(None, ge=1, le=config.PAPER_IMAGES)
     datasets: list[str] | None = Field(None, min_length=1)
 
@@ -81,7 +83,8 @@ class Changes:
     """What a run changes of the three files of settings; its result records it.
 
     Attributes:
-        set: Keys of params.yaml. train: keys of the dataset's training profile. overrides: of the row's recipe.
+        set: Keys of params.yaml. train, scenes: keys of these sections of the dataset's profile. overrides: of the
+            row's recipe.
         pp: Pixel-perfect images of the row, of the paper's 2780; its box images, if it has some, are the rest.
         val_share: Of the training images, held out and judged on.
     """
@@ -91,10 +94,12 @@ class Changes:
     overrides: Mapping[str, Any]
     pp: int | None
     val_share: float | None
+    scenes: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return what changes at all."""
-        whole = {"set": dict(self.set), "train": dict(self.train), "overrides": dict(self.overrides)}
+        names = ("set", "train", "scenes", "overrides")
+        whole: dict[str, Any] = {name: dict(getattr(self, name)) for name in names}
         numbers = {"pp": self.pp, "val_share": self.val_share}
         return {key: value for key, value in {**whole, **numbers}.items() if value not in ({}, None)}
 
@@ -116,7 +121,15 @@ class Changes:
         if self.val_share:
             boxes = boxes.model_copy(update={"split": "holdout", "val_share": self.val_share})
         train = Train.model_validate(profile.train.model_dump() | dict(self.train))
-        return profile.model_copy(update={"boxes": boxes, "train": train})
+        return profile.model_copy(update={"scenes": self.changed_scenes(profile), "boxes": boxes, "train": train})
+
+    def changed_scenes(self, profile: Profile) -> Scenes:
+        """Return the scenes of a dataset's profile with the changes.
+
+        Raises:
+            ValidationError: A key or value is not allowed.
+        """
+        return type(profile.scenes).model_validate(merged(profile.scenes.model_dump(), self.scenes))
 
     def row(self, row: Row) -> Row:
         """Return a row with the changes.
@@ -175,10 +188,29 @@ class Run:
             values |= {f"{profile}.boxes.split": "holdout", f"{profile}.boxes.val_share": changes.val_share}
         values |= changes.set
         values |= {f"{profile}.train.{key}": value for key, value in changes.train.items()}
+        values |= {f"{profile}.scenes.{key}": value for key, value in _dotted(changes.scenes)}
         values |= {f"configs/rows.yaml:++{entry}.overrides.{key}": value for key, value in changes.overrides.items()}
         if changes.pp is not None:
             values |= {f"configs/rows.yaml:{entry}.pp": row.pp, f"configs/rows.yaml:{entry}.box": row.box}
         return tuple(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items())
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a map with another one's values; where both have a map, these are merged."""
+    both = {
+        key: merged(old[key], value) if isinstance(value, Mapping) and isinstance(old.get(key), Mapping) else value
+        for key, value in new.items()
+    }
+    return {**old, **both}
+
+
+def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each value that is no map, with the keys that lead to it joined by dots."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{rest}", inner) for rest, inner in _dotted(value))
+        else:
+            yield key, value
 
 
 def load(name: str, root: Path = paths.ROOT) -> Grid:
@@ -219,7 +251,7 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
             raise UserError(f"{where}: row is {row}; allowed: {', '.join(settings.rows)}")
         overrides = variant.overrides.model_dump(exclude_none=True)
         chosen = grid.set.get(dataset, {}) | variant.set
-        changes = Changes(chosen, variant.train, overrides, variant.pp, grid.val_share)
+        changes = Changes(chosen, variant.train, overrides, variant.pp, grid.val_share, variant.scenes)
         for seed in variant.seeds or grid.seeds:
             changed = _changed(settings, profiles[dataset], changes, row, dataset, seed, where)
             found.append(Run(name, dataset, entry, seed, row, changed, changes, state))
@@ -254,6 +286,11 @@ def _changed(
         params = changes.params(settings.params, dataset, seed)
     except ValidationError as error:
         raise UserError(_refused(error, Params, changes.set, f"{where}: set")) from None
+    try:
+        changes.changed_scenes(profile)
+    except ValidationError as error:
+        found = error.errors()[0]
+        raise UserError(f"{where}: scenes.{'.'.join(map(str, found['loc']))}: {found['msg'].lower()}") from None
     try:
         changed_profile = changes.profile(profile)
     except ValidationError as error:

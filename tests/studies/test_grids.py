@@ -203,6 +203,8 @@ def test_a_seed_that_no_entry_has_is_refused(root):
             r"runs.new: train.horizontal_flip is 2.0; allowed: a number from 0 to 1",
         ),
         ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs"),
+        ("new: {scenes: {images: {trian: 9}}}", r"runs.new: scenes.images.*trian"),
+        ("new: {scenes: {difficulty: {clutter: 2.0}}}", r"runs.new: scenes.difficulty.clutter: input should be less"),
         ("new: {train: {watch_every: 50}}", r"runs.new: train.watch_every is for grids with val_share"),
     ],
 )
@@ -331,3 +333,20 @@ def test_what_is_counted_is_kept_by_tenths_of_the_training():
     assert counted["flipped"][0] == pytest.approx(100 * (0 + 1 + 2 + 3) / 400)
     assert counted["flipped"][-1] == pytest.approx(100 * (36 + 37 + 38 + 39) / 400)
     assert grids._counted([{"terms": {"plain": 1.0, "flipped": 0.5}}] * 40) == {}  # a binary row
+
+
+def test_an_entry_may_change_some_of_the_scenes(root):
+    (root / "studies/reference.yaml").write_text(
+        "row: bce-500\nseeds: [0]\nruns:\n"
+        "  more: {row: bce-500, scenes: {images: {train: 90}, difficulty: {clutter: 0.0}}}\n  plain: {row: bce-500}\n"
+    )
+    more, plain = grids.runs(config.load(root), "reference", "synthetic", root)
+    before = plain.settings.profile.scenes.model_dump()
+    after = more.settings.profile.scenes.model_dump()
+    assert after["images"] == before["images"] | {"train": 90}
+    assert after["difficulty"] == before["difficulty"] | {"clutter": 0.0}
+    assert {key: after[key] for key in ("size", "seed")} == {key: before[key] for key in ("size", "seed")}
+    assert more.changes.record() == {"scenes": {"images": {"train": 90}, "difficulty": {"clutter": 0.0}}}
+    prefix = "configs/datasets.yaml:++profiles.synthetic.scenes"
+    assert {f"{prefix}.images.train=90", f"{prefix}.difficulty.clutter=0.0"} <= set(more.set_params())
+    assert more.experiment != plain.experiment
