@@ -1,4 +1,4 @@
-"""What each remedy does: the committed trainings of studies/ablation.yaml, judged on held-out training images."""
+"""What each remedy or reading does: the committed trainings of a grid that is judged on held-out training images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FULL, BASELINES = "full", ("full", "masks", "mixed")
 
 @dataclass(frozen=True)
 class Variant:
-    """The trainings of one entry of studies/ablation.yaml on one dataset.
+    """The trainings of one entry of a grid on one dataset.
 
     Attributes:
         name: The entry's. place: its place in the file. iou: car IoU in percent, over seeds.
@@ -27,6 +27,7 @@ class Variant:
         recall: The same of the wrongly labelled. auroc: of the variance for wrong labels, in [0, 1]. All three are None
             where nothing can flip.
         collapsed: How many of the trainings did, see `results.collapsed`.
+        resolutions: The fields of its recipe. settings: its hyperparameters.
     """
 
     name: str
@@ -37,25 +38,31 @@ class Variant:
     recall: Measured | None
     auroc: Measured | None
     collapsed: int
+    resolutions: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
-def load(root: Path = ROOT) -> dict[str, dict[str, Variant]]:
-    """Return the trainings in reference/ablation by dataset and variant, in the order of the file; {} without any.
+def load(root: Path = ROOT, grid: str = "ablation") -> dict[str, dict[str, Variant]]:
+    """Return the trainings of a grid by dataset and variant, in the order of its file; {} without any.
+
+    Args:
+        root: The project.
+        grid: Names a file of studies/ that has an entry FULL, and the folder of reference/.
 
     Raises:
         UserError: The file or a result is missing or broken, or a dataset lacks what all else is compared with.
     """
-    order = list(read_yaml(root / "studies" / "ablation.yaml")["runs"])
+    order = list(read_yaml(root / "studies" / f"{grid}.yaml")["runs"])
     found: dict[str, dict[str, Variant]] = {}
-    for folder in sorted((root / "reference" / "ablation").glob("*/")):
+    for folder in sorted((root / "reference" / grid).glob("*/")):
         runs: dict[str, list[Mapping[str, Any]]] = {name: [] for name in order}
         for file in sorted(folder.glob("*.json")):
             run = committed_run(file, root)
             runs.setdefault(run["variant"], []).append(run)
         if any(runs.values()):
             if not runs[FULL]:
-                missing = f"reference/ablation/{folder.name} has no training of {FULL}"
-                raise UserError(f"{missing}: `python -m stages.studies ablation {folder.name} --only {FULL}` makes it")
+                missing = f"reference/{grid}/{folder.name} has no training of {FULL}"
+                raise UserError(f"{missing}: `python -m stages.studies {grid} {folder.name} --only {FULL}` makes it")
             found[folder.name] = dict(_variants(runs, load_claims(root).collapse))
     return found
 
@@ -78,4 +85,5 @@ def _variants(runs: Mapping[str, Sequence[Mapping[str, Any]]], limits: Collapse)
         )
         iou = Measured(tuple(first_iou(run) for run in trained))
         dead = sum(collapsed(run, equal or default, limits) for run in trained)
-        yield name, Variant(name, place, iou, equal, false_flip_rate, recall, auroc, dead)
+        how = (trained[0].get(key, {}) for key in ("resolutions", "settings"))
+        yield name, Variant(name, place, iou, equal, false_flip_rate, recall, auroc, dead, *how)

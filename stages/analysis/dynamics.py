@@ -86,6 +86,13 @@ def velocity(mean: Tensor, raw: Tensor, pixel: Pixel, setting: Dynamics) -> tupl
     return -setting.mean_rate * along[0], -along[1]
 
 
+def log_variance_velocity(raw: Tensor, along_raw: Tensor, recipe: Recipe) -> Tensor:
+    """Return how fast log sigma^2 changes where the raw output changes at the rate `along_raw`."""
+    raw = raw.detach().clone().requires_grad_()
+    (slope,) = torch.autograd.grad(bound_log_variance(raw, recipe).sum(), raw)
+    return slope * along_raw
+
+
 def flow(mean: Tensor, variance: Tensor, pixel: Pixel, setting: Dynamics) -> Iterator[tuple[Tensor, Tensor]]:
     """Return where pixels that start at (mu, sigma^2) go: both at the start and after each of STEPS steps, float64.
 

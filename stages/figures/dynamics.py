@@ -1,5 +1,6 @@
 """Why the literal loss may collapse, drawn: basins of attraction, their boundaries, and what happened in trainings."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from stages.analysis.dynamics import (
     boundary,
     ends_as_foreground,
     flow,
+    log_variance_velocity,
     plane,
     raw_outputs,
     velocity,
@@ -133,6 +135,57 @@ def boundaries(tau: float, temperature: float, pp_share: float) -> Picture:
         "for background pixels: it rises with the threshold; it moves little with the share of pixel-perfect draws "
         "until they are half, where one basin is left; it falls to the left of mean 0 when the mean is slow.",
     )
+
+
+READINGS = {
+    "exp": "σ² = exp(r)",
+    "softplus": "σ² = softplus(r)",
+    "one_plus_elu": "σ² = 1 + ELU(r)",
+    "sigma": "σ = softplus(r)",
+    "square": "σ = r",
+}
+"""Readings of the variance from the network's raw output r, see `recipes.read_log_variance`."""
+RAW_STARTS = {"exp": 1.0, "softplus": math.log(2), "one_plus_elu": 1.0, "sigma": math.log(2) ** 2, "square": 1.0}
+"""sigma^2 where r starts at 0, or for `square`, where that is no start, at 1."""
+
+
+@rc_context(style.RULES)
+def readings(tau: float, temperature: float, pp_share: float) -> Picture:
+    """Draw the phase portrait of box pixels, the mean slow, for each way to read a variance from the network."""
+    figure = Figure(figsize=(style.WIDTH, 4.9))
+    ends = {}
+    for column, (name, title) in enumerate(READINGS.items()):
+        setting = Dynamics(tau, temperature, pp_share, SLOW, replace(RECIPES["paper"], variance=name))
+        for row, pixel in enumerate((FOREGROUND, WRONG)):
+            place = (0.075 + 0.186 * column, 0.53 - 0.365 * row, 0.172, 0.31)
+            axes = _axes(figure, place, first=column == 0, last=row == 1)
+            if row == 0:
+                axes.set_title(title, fontweight="bold")
+                axes.set_xticklabels([])
+            _basins(axes, pixel, setting)
+            _arrows(axes, pixel, setting)
+            axes.axhline(tau, color=style.INK, lw=0.8, ls=(0, (4, 2)))
+            for mean in (UNTRAINED[0], 0.0):
+                last = _trajectory(axes, mean, RAW_STARTS[name], pixel, setting)
+                ends[name, pixel.truth, mean] = last > 0
+    for row, pixel in enumerate((FOREGROUND, WRONG)):
+        figure.text(0.012, 0.685 - 0.365 * row, pixel.name, rotation=90, va="center", ha="center", weight="bold")
+    legend = [Patch(color=_tint(colour), label=label) for label, colour in BASINS.items()]
+    legend.append(Line2D([], [], color=style.INK, marker="o", markersize=4, label="starts: the labels’ share, and 0"))
+    figure.legend(handles=legend, loc="lower center", ncols=3, frameon=False)
+    heading(
+        figure,
+        "The same drift, where the network’s output r is read otherwise",
+        f"literal recipe, τ = {tau:g}, {pp_share:.0%} pixel-perfect draws, mean ten times slower than r; computed from "
+        "the loss functions, no data",
+    )
+    said = "; ".join(
+        f"{READINGS[name]}: foreground that starts at mean {mean:g} ends as "
+        f"{'foreground' if ends[name, 1, mean] else 'background'}"
+        for name in READINGS
+        for mean in (UNTRAINED[0], 0.0)
+    )
+    return Picture(figure, f"Ten planes of mean and variance for five readings of the variance. {said}.")
 
 
 # ---- real trainings --------------------------------------------------------------------------------------------------
@@ -266,21 +319,25 @@ def _arrows(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
     """Draw the direction of drift, as arrows of one length."""
     mean, variance = plane(setting, *ARROWS)
     mean, variance = mean[1:-1, 1:-1], variance[1:-1, 1:-1]
-    along = velocity(mean, raw_outputs(variance, setting.recipe), pixel, setting)
-    x, y = along[0] / np.ptp(MEANS), along[1] / np.log(VARIANCES[1] / VARIANCES[0])  # in widths and heights
+    raw = raw_outputs(variance, setting.recipe)
+    along_mean, along_raw = velocity(mean, raw, pixel, setting)
+    along_log_variance = log_variance_velocity(raw, along_raw, setting.recipe)
+    x = along_mean / np.ptp(MEANS)  # in widths
+    y = along_log_variance / np.log(VARIANCES[1] / VARIANCES[0])  # in heights
     length = torch.hypot(x, y)
     arrows = (part.numpy() for part in (mean, variance, x / length, y / length))
     axes.quiver(*arrows, color=style.MUTED, scale=19, width=0.005, headwidth=4.5, pivot="mid")
 
 
-def _trajectory(axes: Axes, mean: float, variance: float, pixel: Pixel, setting: Dynamics) -> None:
-    """Draw the way of one pixel from its start."""
+def _trajectory(axes: Axes, mean: float, variance: float, pixel: Pixel, setting: Dynamics) -> float:
+    """Draw the way of one pixel from its start, and return the mean where it ends."""
     start = (torch.tensor(value, dtype=torch.float64) for value in (mean, variance))
     means, variances = (
         np.array([float(x) for x in values]) for values in zip(*flow(*start, pixel, setting), strict=True)
     )
     axes.plot(means, variances, color=style.INK, lw=1.3)
     axes.plot(means[:1], variances[:1], "o", color=style.INK, markersize=4)
+    return float(means[-1])
 
 
 def _boundary(axes: Axes, mean: np.ndarray, variance: np.ndarray, label: str, colour: Any) -> Line2D:

@@ -23,7 +23,14 @@ from stages.fields import Scenes
 from stages.studies import queue
 from stages.yaml_files import Model, read_model
 
-GRIDS = {"ablation": "ablation", "reference": "runs", "annotation": "annotation", "causes": "causes"}
+GRIDS = {
+    "ablation": "ablation",
+    "reference": "runs",
+    "annotation": "annotation",
+    "causes": "causes",
+    "readings": "readings",
+    "regime": "regime",
+}
 """Each grid, and the folder of reference/ that holds its results."""
 SHOWN = ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")
 """Entries of the reference grid whose masks, boxes and outputs of seed 0 are kept as well."""

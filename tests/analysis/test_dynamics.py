@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from stages.analysis import dynamics
-from stages.analysis.dynamics import CLEAR, FOREGROUND, SLOW, WRONG, Dynamics
-from stages.model.recipes import RECIPES
+from stages.analysis.dynamics import CLEAR, FOREGROUND, SLOW, WRONG, Dynamics, log_variance_velocity
+from stages.model.recipes import RECIPES, bound_log_variance
 
 LITERAL = Dynamics(tau=2.5, temperature=0.2, pp_share=0.25)
 
@@ -104,3 +104,13 @@ def test_settings_taken_together_are_taken_as_each_by_itself():
     _, together = dynamics.boundary(WRONG, settings)
     for setting, variance in zip(settings, together, strict=True):
         np.testing.assert_allclose(dynamics.boundary(WRONG, [setting])[1][0], variance)
+
+
+@pytest.mark.parametrize("variance", ["exp", "softplus", "one_plus_elu", "square", "sigma"])
+def test_the_speed_of_log_variance_is_that_of_the_raw_output_through_its_reading(variance):
+    recipe = replace(RECIPES["paper"], variance=variance)
+    raw, along = torch.tensor([-1.5, 0.4, 2.0], dtype=torch.float64), torch.tensor([0.3, -1.0, 2.0]).double()
+    found = log_variance_velocity(raw, along, recipe)
+    step = 1e-2
+    ahead, behind = (bound_log_variance(raw + sign * step * along, recipe).double() for sign in (1, -1))
+    torch.testing.assert_close(found, (ahead - behind) / (2 * step), atol=1e-3, rtol=1e-3)  # s is fp32

@@ -1,8 +1,10 @@
 """The pictures of why the literal loss may collapse say what they were made for."""
 
 import pytest
+import torch
 
 from stages.figures import dynamics
+from stages.model.recipes import read_log_variance
 
 
 @pytest.mark.integration
@@ -31,3 +33,17 @@ def test_two_committed_trainings_are_told_by_their_own_numbers(project):
     assert "cap-warmup-at-tau: in the end 5.0 % of true foreground" in picture.alt
     assert "car IoU 68.0 %" in picture.alt
     assert "CamVid" in picture.figure.texts[-2].get_text()
+
+
+@pytest.mark.integration
+def test_readings_of_the_variance_are_told_apart_by_where_foreground_ends():
+    """From the labels' share, exp loses the foreground and softplus keeps it."""
+    picture = dynamics.readings(2.5, 0.2, 0.25)
+    assert "σ² = exp(r): foreground that starts at mean -2.5 ends as background" in picture.alt
+    assert "σ² = softplus(r): foreground that starts at mean -2.5 ends as foreground" in picture.alt
+    titles = [axes.get_title() for axes in picture.figure.axes if axes.get_title()]
+    assert titles == list(dynamics.READINGS.values())
+    for name, variance in dynamics.RAW_STARTS.items():
+        raw = 1.0 if name == "square" else 0.0
+        found = read_log_variance(torch.tensor(raw, dtype=torch.float64), name).exp().item()
+        assert found == pytest.approx(variance, rel=1e-6)

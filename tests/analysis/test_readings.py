@@ -1,0 +1,82 @@
+"""Which readings of the paper let the literal loss live: counted by choice, and over datasets."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.analysis import readings
+from stages.analysis.readings import FACTORS
+from stages.paths import ROOT
+from stages.report.readings_table import readings_table, survivors_table
+from stages.yaml_files import read_yaml
+
+NAMES = [name for name in read_yaml(ROOT / "studies" / "readings.yaml")["runs"] if name.count("-") == 3]
+
+
+def write(folder: Path, name: str, seed: int, iou: float) -> None:
+    variance, start, reduction, threshold = name.split("-") if "-" in name else ("exp", "share", "pooled", "variance")
+    reduction = {"pooled": "pooled", "two": "two_means"}[reduction]
+    resolutions = {"variance": variance, "mean_start": start, "reduction": reduction}
+    flips = {"flipped_right": [0.0, 5.0], "flipped_wrong": [0.0, 40.0], "auroc": [0.5, 0.7], "steps": [1, 9]}
+    content = {
+        "variant": name,
+        "seed": seed,
+        "row": {"full": "bce-2780", "mixed": "bce-500-2280"}.get(name, "bootstrap-500-2280"),
+        "recipe": "paper" if "-" in name else None,
+        "classes": ["background", "nucleus"],
+        "iou": {"background": 90.0, "nucleus": iou},
+        "mean_iou": (90 + iou) / 2,
+        "resolutions": resolutions,
+        "settings": {"steps": 9, "tau": 6.25 if threshold == "deviation" else 2.5},
+        "trace": flips if "-" in name else {},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}-{seed}.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def trained(project: Path) -> Path:
+    """Nuclei on which exp dies, and CamVid on which of softplus one dies, too."""
+    for dataset in ("nuclei", "camvid"):
+        folder = project / "reference" / "readings" / dataset
+        write(folder, "full", 0, 80.0)
+        write(folder, "mixed", 0, 70.0)
+        for name in NAMES:
+            dies = name.startswith("exp") or (dataset == "camvid" and name == "softplus-share-two-deviation")
+            for seed in (0, 1):
+                write(folder, name, seed, 3.0 if dies else 72.0 + seed)
+    return project
+
+
+def test_every_combination_of_the_choices_is_an_entry_once(trained):
+    found = readings.load(trained)["nuclei"]
+    crossed = [tuple(readings.values(one).values()) for one in found.values() if readings.is_crossed(one)]
+    assert len(crossed) == len(set(crossed)) == 2 ** len(FACTORS) == len(NAMES)
+
+
+def test_survivors_are_counted_by_choice(trained):
+    found = readings.load(trained)
+    assert readings.survivors(found["nuclei"])["the variance is"] == {"exp(raw)": (0, 16), "softplus(raw)": (16, 16)}
+    assert readings.survivors(found["nuclei"])["means start"] == {
+        "at the labels’ shares": (8, 16),
+        "near zero": (8, 16),
+    }
+    assert readings.survivors(found["camvid"])["τ = 2.5 is"] == {"of σ²": (8, 16), "of σ": (6, 16)}
+    living = readings.living(found)
+    assert len(living) == 7 and "softplus-share-two-deviation" not in living and living[0].startswith("softplus-share")
+
+
+def test_the_tables_say_what_each_reading_gives(trained):
+    found = readings.load(trained)
+    table = readings_table("nuclei", found["nuclei"])
+    line = next(line for line in table.body if line[0].text == "softplus-torch-two-variance")
+    assert [cell.text for cell in line[1:5]] == [
+        "softplus(raw)", "near zero", "two means, one for each kind of image", "of σ²",
+    ]  # fmt: skip
+    assert [cell.text for cell in line[5:9]] == ["2", "72.50 ± 0.71", "+2.5", "40.00 ± 0.00"]
+    assert line[-1].text == ""
+    assert next(line for line in table.body if line[0].text.startswith("exp"))[-1].text == "2 of 2"
+    assert [line[0].text for line in table.body[-2:]] == ["full", "mixed"]
+    counts = survivors_table(found)
+    assert [cell.text for cell in counts.body[0]] == ["the variance is", "exp(raw)", "0 of 16", "0 of 16"]
