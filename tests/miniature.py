@@ -180,7 +180,7 @@ def write_result(root: Path, settings: Settings, name: str, seeds: tuple[int, ..
                 "seed": seed,
                 "iou": scores,
                 "mean_iou": sum(scores.values()) / len(scores),
-                "confusion": [[1]],
+                "confusion": (10 + 90 * np.eye(len(scores), dtype=int)).tolist(),
                 "n_images": COUNTS["val"],
                 "label_flips": rates if row.bootstraps else None,
                 "contradictions": rates if row.box else None,

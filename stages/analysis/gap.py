@@ -1,11 +1,11 @@
-"""The headline measure: the share of the gap from plain BCE on mixed labels to full supervision that a row closes."""
+"""The headline measure: how much a row closes of the gap from the plain loss on mixed labels to all masks."""
 
 from dataclasses import dataclass
 
 from stages.analysis.naming import FIRST
 from stages.analysis.paper import Paper
 from stages.analysis.results import Results
-from stages.analysis.statistics import Estimate, estimate
+from stages.analysis.statistics import Estimate, estimate, ratio
 
 
 @dataclass(frozen=True)
@@ -14,34 +14,55 @@ class GapShare:
 
     Attributes:
         row: The trained row.
-        gap: Points of IoU from plain BCE on mixed labels to full supervision, over the seeds that all share.
-        gained: Points of IoU from plain BCE on mixed labels to the row.
-        share: gained / gap of the means, in percent; None where the gap is too small to be closed.
+        gap: Points of IoU from the plain loss on mixed labels to full supervision, over the seeds that these share.
+        gained: Points of IoU from the plain loss on mixed labels to the row.
+        share: gained / gap of the means, in percent, with an interval paired by seed; None where the gap is too small
+            to be closed.
     """
 
     row: str
     gap: Estimate
     gained: Estimate
-    share: float | None
+    share: Estimate | None
+
+    @property
+    def text(self) -> str:
+        """The share as a table has it, in percent."""
+        share = self.share
+        if share is None:
+            return "–"
+        if share.mean < -100:  # a collapse; how far below does not matter
+            return "< -100 %"
+        return f"{share.mean:.0f} %" + ("" if share.low is None else f" [{share.low:.0f}, {share.high:.0f}]")
 
 
-def gap_share(row: str, paper: Paper, found: Results) -> GapShare | None:
-    """Return the share of the gap that a row of the first class closes; None where a row that it needs is missing.
+def gap_share(row: str, paper: Paper, found: Results, task: str = "one") -> GapShare | None:
+    """Return the share of the gap that a row closes; None where a row that it needs is missing.
 
-    The gap counts only where its interval (one seed: its value) lies above `gap.least` of paper/claims.yaml.
+    The gap counts only where its interval over all seeds of its own rows (one seed: its value) lies above `gap.least`
+    of paper/claims.yaml.
+
+    Args:
+        row: Its name.
+        paper: Says between which rows the gap lies.
+        found: The results by row.
+        task: The row's `classes`: of `one`, the first class's IoU counts, else the classes' mean.
     """
     asked = paper.asked
-    names = (row, asked.gap.row, asked.gap.full)
+    pair = (asked.gap.row, asked.gap.full) if task == "one" else asked.gap.several[task]
+    names, label = (row, *pair), FIRST if task == "one" else "mean"
     if any(name not in found for name in names):
         return None
-    ours, mixed, full = (found[name].iou_by_seed(FIRST) for name in names)
-    shared = [seed for seed in full if seed in mixed and seed in ours]
+    ours, mixed, full = (found[name].iou_by_seed(label) for name in names)
+    gaps = {seed: full[seed] - mixed[seed] for seed in full if seed in mixed}
+    shared = {seed: value for seed, value in gaps.items() if seed in ours}
     if not shared:
         return None
-    gap = estimate({seed: full[seed] - mixed[seed] for seed in shared}, asked.confidence)
+    gap = estimate(gaps, asked.confidence)
     gained = estimate({seed: ours[seed] - mixed[seed] for seed in shared}, asked.confidence)
     there = (gap.mean if gap.low is None else gap.low) > asked.gap.least
-    return GapShare(row, gap, gained, 100 * gained.mean / gap.mean if there else None)
+    percent = {seed: 100 * value for seed, value in gained.values.items()}
+    return GapShare(row, gap, gained, ratio(percent, shared, asked.confidence) if there else None)
 
 
 def printed_gap_share(row: str, paper: Paper) -> float | None:

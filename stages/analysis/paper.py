@@ -1,9 +1,9 @@
 """The three files of paper/, typed: what the paper prints, how it was read, and what results are asked."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
 from stages.paths import ROOT
 from stages.yaml_files import Model, read_model
@@ -181,11 +181,15 @@ class Collapse(Model):
 
 
 class Gap(Model):
-    """Between which rows the method's gap lies, and how large it has to be, in points of IoU."""
+    """Between which rows the method's gap lies, and how large it has to be, in points of IoU.
+
+    `several`: by a row's `classes`, few or all, the two rows of the gap of its mean IoU.
+    """
 
     least: float
     row: str
     full: str
+    several: dict[str, Annotated[tuple[str, str], Strict(False)]]
 
 
 class Claims(Model):

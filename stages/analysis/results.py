@@ -1,7 +1,7 @@
 """What earlier stages wrote, read for analysis. What is missing ends as one line that says which stage makes it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,20 @@ class Result:
     def iou_by_seed(self, label: str) -> dict[int, float]:
         """Return what `iou` is the mean of, by seed; without the runs that have none."""
         return self.by_seed(*self._iou_keys(label))
+
+    def precision(self) -> Measured | None:
+        """Return how many pixels that a run calls its first class are, in percent; None if one does not say."""
+        return self._of_first(lambda confusion: confusion[:, 1])
+
+    def recall(self) -> Measured | None:
+        """Return how many of the first class's pixels a run calls so, in percent; None if a run does not say."""
+        return self._of_first(lambda confusion: confusion[1])
+
+    def _of_first(self, line: Callable[[np.ndarray], np.ndarray]) -> Measured | None:
+        lines = [line(np.array(run["confusion"])) for run in self.runs if "confusion" in run]
+        if len(lines) < len(self.runs) or not all(counts.sum() for counts in lines):
+            return None
+        return Measured(tuple(100 * float(counts[1] / counts.sum()) for counts in lines))
 
     def _iou_keys(self, label: str) -> tuple[str, ...]:
         return ("mean_iou",) if label == "mean" else ("iou", class_name(label, self.classes))

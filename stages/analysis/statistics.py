@@ -71,6 +71,37 @@ def estimate(values: Mapping[int, float], confidence: float) -> Estimate:
     return Estimate(values, mean, float(low), float(high))
 
 
+def ratio(numerators: Mapping[int, float], denominators: Mapping[int, float], confidence: float) -> Estimate:
+    """Return the ratio of two means over the same seeds, with its interval by Fieller's theorem.
+
+    The interval holds every ratio r for which the mean of numerator - r denominator, paired by seed, is not told from
+    zero by Student's t. It has no ends for a single seed, or where the denominator's mean is not told from zero.
+
+    Args:
+        numerators: By seed. denominators: by the same seeds; their mean is not 0.
+        confidence: In (0, 1).
+
+    Returns:
+        The estimate, whose values are the numerators.
+
+    Source: Fieller 1954, Some problems in interval estimation.
+    """
+    from scipy import stats
+
+    over, under = (np.array([of[seed] for seed in numerators]) for of in (numerators, denominators))
+    mean = float(over.mean() / under.mean())
+    n = len(over)
+    if n < 2:
+        return Estimate(numerators, mean)
+    reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) ** 2 / n
+    (var_over, both), (_, var_under) = np.cov(over, under) * reach
+    a, b, c = under.mean() ** 2 - var_under, over.mean() * under.mean() - both, over.mean() ** 2 - var_over
+    if a <= 0:
+        return Estimate(numerators, mean)
+    half = math.sqrt(max(b * b - a * c, 0.0))
+    return Estimate(numerators, mean, float((b - half) / a), float((b + half) / a))
+
+
 def estimate_sd(values: Mapping[int, float], confidence: float) -> Estimate:
     """Return the standard deviation of two or more values by seed, with its interval by chi-squared."""
     from scipy import stats

@@ -46,9 +46,9 @@ def answer(comparison: Comparison) -> str:
             f"{_points(stable)} full supervision{closes}. "
             f"In the paper it closes {share:.0f} % of a gap of {printed:.1f} points."
         )
-    other = fate if dead or literal.share is None else f"the literal one {literal.share:.0f} %"
+    other = fate if dead or literal.share is None else f"the literal one {literal.share.mean:.0f} %"
     return (
-        f"On {comparison.title}, the method’s stable recipe closes {stable.share:.0f} % of the gap of "
+        f"On {comparison.title}, the method’s stable recipe closes {stable.share.mean:.0f} % of the gap of "
         f"{stable.gap.mean:.1f} points between plain BCE on mixed labels and full supervision, {other}; "
         f"the paper reports {share:.0f} % of {printed:.1f} points on Cityscapes."
     )
@@ -60,11 +60,7 @@ def closed(comparison: Comparison) -> str:
     if found is None or share is None:
         return ""
     least = comparison.paper.asked.gap.least
-    here = (
-        f"{found.share:.0f} %"
-        if found.share is not None
-        else f"none to close, the gap is not clear of {least:g} points"
-    )
+    here = found.text if found.share is not None else f"none to close, the gap is not clear of {least:g} points"
     return f"Share of the gap closed, from plain BCE on mixed labels to all masks: paper {share:.0f} %, here {here}."
 
 
@@ -111,7 +107,7 @@ def _interval(found: GapShare) -> str:
 
 def _share_text(row: str, paper: Paper, source: Results) -> str:
     found = gap_share(row, paper, source)
-    return "–" if found is None or found.share is None else f"{found.share:.0f} %"
+    return "–" if found is None else found.text
 
 
 def _points(found: GapShare) -> str:

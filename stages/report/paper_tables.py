@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stages.analysis.gap import gap_share, printed_gap_share
 from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.results import FULL, Result, Results, all_classes, collapsed, full_supervision, recipes_of
@@ -69,6 +70,22 @@ class Comparison:
         alike = len({len(result.runs) for result in self.found.values()}) == 1
         return NONE if value is None else str(value) if alike else f"{value} ({value.n})"
 
+    @property
+    def gap_note(self) -> str:
+        """What the column with the share of the gap is."""
+        least, confidence = self.paper.asked.gap.least, self.paper.asked.confidence
+        return (
+            "Gap closed: how much of the way from the plain loss on mixed labels to full supervision a row goes, "
+            f"[{100 * confidence:.0f} % interval] paired by seed; none where the gap is not clear of {least:g} points."
+        )
+
+    def closed(self, result: Result) -> str:
+        """Return the share of the gap that a row closes, as a table has it; nothing to close for the gap's own rows."""
+        gap, task = self.paper.asked.gap, self.rows[result.row].classes if result.row in self.rows else "one"
+        ends = (gap.row, gap.full) if task == "one" else gap.several[task]
+        found = None if result.row in ends else gap_share(result.row, self.paper, self.found, task)
+        return NONE if found is None else found.text
+
     def collapse_mark(self, result: Result) -> str:
         """Return how many of a row's trainings collapsed, as its number shows it; "" for none."""
         full, limits = full_supervision(self.found), self.paper.asked.collapse
@@ -114,13 +131,14 @@ def paper_tables(comparison: Comparison) -> list[Table]:
 
 
 def paper_table(key: str, comparison: Comparison) -> Table:
-    """Return one of Tables 1-3. A table of one class has the recipes in columns, a table of several in lines."""
+    """Return one of Tables 1-3, a line for each recipe of a row."""
     printed, words = comparison.paper.numbers.tables[key], comparison.paper.readings.tables[key]
     rows, notes = comparison.rows, comparison.paper.readings.notes
     lines = [_Line(row, loss, rows[row], recipes_of(row, comparison.found)) for row, loss in printed.rows.items()]
     make = _one_class if len(printed.classes) == 1 else _classes
     head, body = make(lines, printed.classes, comparison)
-    remarks = [_remark(line, notes[line.name]) for line in lines if line.name in notes]
+    remarks = [comparison.gap_note]
+    remarks += [_remark(line, notes[line.name]) for line in lines if line.name in notes]
     remarks += [f"{line.name} was left out: {why}." for line in lines if (why := comparison.left_out.get(line.name))]
     if any(COLLAPSED in cell.text for cells in body for cell in cells):
         remarks.append(comparison.collapse_note)
@@ -145,35 +163,52 @@ def _one_class(
     lines: Sequence[_Line], classes: Sequence[str], comparison: Comparison
 ) -> tuple[list[list[Cell]], list[list[Cell]]]:
     (label,) = classes
-    recipes = list(dict.fromkeys(recipe for line in lines for recipe in line.ours if recipe))
-    first = [Cell("", "text", 3), Cell("paper, Cityscapes", "paper"), Cell(comparison.title, "ours", 1 + len(recipes))]
-    names = [class_head(label, comparison.classes), *(f"{RECIPE_NAMES[recipe]} recipe" for recipe in recipes)]
-    second = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell(class_head(label), "paper")]
-    head = [headers(first), headers([*second, *(Cell(name) for name in names)])]
+    named = any(recipe for line in lines for recipe in line.ours)
+    ours = [Cell("recipe", "text")] if named else []
+    ours += [Cell(class_head(label, comparison.classes)), *map(Cell, ("gap closed", "precision", "recall"))]
+    first = [Cell("", "text", 3), Cell("paper, Cityscapes", "paper", 2), Cell(comparison.title, "ours", len(ours))]
+    second = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count")]
+    second += [Cell(class_head(label), "paper"), Cell("gap closed", "paper")]
     body = []
     for line in lines:
-        cells = []
-        for recipe in (None, *recipes):
-            result = line.ours.get(recipe)
-            text = comparison.shown(result.iou(label)) + comparison.collapse_mark(result) if result else ""
-            cells.append(Cell(text))
-        body.append([*line.intro(), Cell(_printed(comparison.paper, line.name, label), "paper"), *cells])
-    return head, body
+        printed = [_printed(comparison.paper, line.name, label), _printed_share(comparison.paper, line.name)]
+        begin = [*line.intro(), *(Cell(text, "paper") for text in printed)]
+        for recipe, result in line.ours.items() or [(None, None)]:
+            cells = [Cell(RECIPE_NAMES[recipe] if recipe else "", "text")] if named else []
+            body.append([*begin, *cells, *_measured(result, label, comparison)])
+            begin = [Cell("", "text", 3), Cell("", "paper", 2)]
+    return [headers(first), headers([*second, *ours])], body
+
+
+def _measured(result: Result | None, label: str, comparison: Comparison) -> list[Cell]:
+    """Return the cells of a row of one class: IoU, share of the gap, precision and recall."""
+    if result is None:
+        return [Cell(NONE)] * 4
+    rates = (f"{rate.mean:.1f}" if rate else NONE for rate in (result.precision(), result.recall()))
+    iou = comparison.shown(result.iou(label)) + comparison.collapse_mark(result)
+    return [Cell(iou), Cell(comparison.closed(result)), *map(Cell, rates)]
+
+
+def _printed_share(paper: Paper, name: str) -> str:
+    share = None if name in (paper.asked.gap.row, paper.asked.gap.full) else printed_gap_share(name, paper)
+    return NONE if share is None else f"{share:.0f} %"
 
 
 def _classes(
     lines: Sequence[_Line], classes: Sequence[str], comparison: Comparison
 ) -> tuple[list[list[Cell]], list[list[Cell]]]:
     names = [Cell("Loss", "text"), Cell("PP", "count"), Cell("BB", "count"), Cell("IoU", "text")]
-    head = [headers([*names, *(Cell(class_head(label, comparison.classes)) for label in classes)])]
+    shown = [*(class_head(label, comparison.classes) for label in classes), "gap closed"]
+    head = [headers([*names, *map(Cell, shown)])]
     body = []
     for line in lines:
         printed = [Cell(_printed(comparison.paper, line.name, label), "paper") for label in classes]
-        body.append([*line.intro(), Cell("paper, Cityscapes", "paper text"), *printed])
+        body.append([*line.intro(), Cell("paper, Cityscapes", "paper text"), *printed, Cell(NONE, "paper")])
         for recipe, result in line.ours.items():
             source = f"here, {RECIPE_NAMES[recipe]} recipe" if recipe else "here"
             source += comparison.collapse_mark(result)
             cells = [Cell(comparison.shown(result.iou(label))) for label in classes]
+            cells.append(Cell(comparison.closed(result)))
             body.append([Cell("", "text", 3), Cell(source, "text"), *cells])
     return head, body
 

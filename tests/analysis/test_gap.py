@@ -29,7 +29,7 @@ def test_the_share_is_of_the_mean_gap():
     share = gap_share(METHOD, PAPER, found(full=(80.0, 82.0), mixed=(70.0, 72.5), method=(78.0, 79.0)))
     assert share.gap.mean == pytest.approx(9.75)
     assert share.gained.mean == pytest.approx(7.25)
-    assert share.share == pytest.approx(100 * 7.25 / 9.75)
+    assert share.share.mean == pytest.approx(100 * 7.25 / 9.75)
 
 
 @pytest.mark.parametrize("mixed", [(77.0,), (78.0, 60.0)])
@@ -40,7 +40,29 @@ def test_where_the_gap_is_not_clear_of_three_points_there_is_no_share(mixed):
     assert share.gap.n == len(mixed)
 
 
+def test_whether_there_is_a_gap_is_asked_of_all_seeds_of_its_own_rows():
+    wide, narrow = (80.0, 80.2, 80.4, 70.0), (72.0, 72.0, 72.0, 69.0)
+    share = gap_share(METHOD, PAPER, found(full=wide, mixed=narrow, method=(78.0, 78.0, 78.0)))
+    assert (share.gap.n, share.share) == (4, None)
+    clear = gap_share(METHOD, PAPER, found(full=wide[:3], mixed=narrow[:3], method=(78.0, 78.0)))
+    assert (clear.gap.n, clear.share.n) == (3, 2)
+    assert clear.share.mean == pytest.approx(100 * 12 / 16.2)
+
+
+def test_a_collapse_is_no_number():
+    assert gap_share(METHOD, PAPER, found(full=(80.0,), mixed=(70.0,), method=(2.0,))).text == "< -100 %"
+
+
 def test_only_seeds_that_all_rows_share_count_and_a_missing_row_has_no_answer():
     share = gap_share(METHOD, PAPER, found(full=(80.0, 81.0, 82.0), mixed=(70.0,), method=(75.0, 1.0)))
-    assert (share.gap.n, share.share) == (1, 50.0)
+    assert (share.gap.n, share.share.mean, share.share.low) == (1, 50.0, None)
     assert gap_share(METHOD, PAPER, found(full=(80.0,), mixed=(70.0,))) is None
+
+
+def test_of_several_classes_the_mean_iou_and_its_own_rows_count():
+    names = {"full": "ce-2780", "mixed": "ce-500-2280", "method": "ce-bootstrap-500-2280-stable"}
+    ious = {"full": 70.0, "mixed": 60.0, "method": 68.0}
+    few = {names[key]: Result(names[key], ({"seed": 0, "mean_iou": iou},)) for key, iou in ious.items()}
+    share = gap_share("ce-bootstrap-500-2280-stable", PAPER, few, "few")
+    assert (share.gap.mean, share.share.mean, share.text) == (10.0, 80.0, "80 %")
+    assert gap_share("ce-bootstrap-500-2280-stable", PAPER, few, "all") is None

@@ -112,7 +112,13 @@ def test_every_module_of_stages_is_used_by_a_program() -> None:
     programs = ["download", "boxes", "train", "evaluate", "report", "studies", "predict", "export"]
     modules = [f"stages.{name}.__main__" for name in programs]
     modules += [f"stages.download.{name}" for name in SOURCES]  # imported by name
-    modules += ["stages.validate", "stages.fingerprint", "stages.reproduce", "stages.evaluate.gather"]
+    modules += [
+        "stages.validate",
+        "stages.fingerprint",
+        "stages.reproduce",
+        "stages.train.ahead",
+        "stages.evaluate.gather",
+    ]
     modules += ["stages.report.notebooks", "stages.report.reference", "stages.report.readme_picture"]
     notebooks = (ROOT / "notebooks").glob("*.ipynb")
     imported = [m for n in notebooks for m in re.findall(r"from (stages[\w.]*) import (\w+)", n.read_text())]
