@@ -222,6 +222,7 @@ def label_metrics(row: Row, settings: Settings) -> dict[str, Any]:
     found["resolutions"] |= {"initial_variance": 1.0, "initial_variance_per_tau": 0.6 if stable else 0.0}
     found["trace"] = {"steps": list(STEPS), "box": {"precision": 70.0, "recall": 100.0, "iou": 70.0}}
     found["trace"]["output"] = {key: [10.0, 50.0, 4.0 if bad else 75.0] for key in ("precision", "recall", "iou")}
+    found["auroc_mean"] = 0.7
     if row.loss in UNCERTAIN:
         found |= {"auroc": 0.45 if bad else 0.85, "edge_ratio": 1.5}
         found["trace"] |= {"auroc": [0.5, 0.6, found["auroc"]], "variance_right": [1.0, 1.0, 9.0 if bad else 0.5]}

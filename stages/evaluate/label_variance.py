@@ -15,7 +15,7 @@ BINS = 1 << (32 - DROPPED_BITS)
 
 
 def variance_table(log_variance: Tensor, wrong: Tensor) -> Tensor:
-    """Count pixels by whether their label is wrong and by the bin of their log-variance.
+    """Count pixels by whether their label is wrong and by the bin of their log-variance, or of another score.
 
     Args:
         log_variance: (P,) floating point, finite.

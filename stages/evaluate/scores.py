@@ -14,7 +14,7 @@ from stages.evaluate.iou import class_iou, confusion_matrix, mean_iou
 from stages.evaluate.label_variance import BINS, auroc, edge_ratio, edge_sums, variance_table
 from stages.evaluate.pictures import choose_pictures
 from stages.evaluate.rectangles import agreements, extents
-from stages.model.predictor import Predictor, covers_of
+from stages.model.predictor import Predictor, covers_of, label_margin
 
 BATCH = 16  # images at a time; bounds the memory, and no result depends on it
 N_WORST = 6
@@ -37,6 +37,8 @@ def evaluate(predictor: Predictor, packed: Packed, device: torch.device) -> tupl
             label_flips, contradictions: Percent, see `box_error_rates`, of the flipped labels of rows that bootstrap,
                 and of the outputs that differ from their label in rows trained on boxes; else None.
             auroc: In [0, 1], of the variance for wrong labels; None for rows without variance or boxes.
+            auroc_mean: The same of the means, see `label_margin`; None for rows without boxes. What the variance tells
+                beyond it, the output does not say by itself.
             edge_ratio: Above 0, of the variance at the edges of boxes to that in the rest; None as for auroc.
             rectangularity: iou_with_boxes and iou_with_masks, percent, mean over the classes with boxes, of the output
                 with the box targets and with the masks of the validation set; component_boxes and component_masks,
@@ -125,8 +127,9 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.device) -> dict[str, Any]:
-    """Return label_flips, contradictions, auroc and edge_ratio of the row's training box images."""
-    found: dict[str, Any] = dict.fromkeys(("label_flips", "contradictions", "auroc", "edge_ratio"))
+    """Return label_flips, contradictions, auroc, auroc_mean and edge_ratio of the row's training box images."""
+    names = ("label_flips", "contradictions", "auroc", "auroc_mean", "edge_ratio")
+    found: dict[str, Any] = dict.fromkeys(names)
     _, box_images = pools(packed, row)
     if not len(box_images):
         return found
@@ -134,7 +137,8 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
     n_classes = len(classes)
     flips = torch.zeros(n_classes, 2, 2, dtype=torch.int64, device=device)
     contradictions = torch.zeros_like(flips)
-    variances, by_edge = torch.zeros(2, BINS, dtype=torch.int64, device=device), torch.zeros(2, 2, dtype=torch.float64)
+    variances, margins = (torch.zeros(2, BINS, dtype=torch.int64, device=device) for _ in range(2))
+    by_edge = torch.zeros(2, 2, dtype=torch.float64)
     for chosen in _batches(box_images):
         truth = _tensor(task_masks(packed.train.masks(row.classes)[chosen], n_classes), device)
         # As int64, since torch has few operations on the packed uint16.
@@ -143,9 +147,11 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
         images = _tensor(packed.train.images[chosen], device)
         prediction = predictor(images)
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
+        counted = (box_target > 0) & (truth != VOID)
+        margin = label_margin(prediction, box_target)
+        margins += variance_table(-margin[counted], (truth != box_target)[counted])
         if predictor.chosen.has_variance:
             log_variance = predictor.label_log_variance(prediction, box_target)
-            counted = (box_target > 0) & (truth != VOID)
             variances += variance_table(log_variance[counted], (truth != box_target)[counted])
             by_edge += edge_sums(log_variance, box_index).cpu()
         if row.bootstraps:
@@ -155,6 +161,7 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
             )
             flips += box_error_table(box_target, truth, flipped, n_classes)
     found["contradictions"] = box_error_rates(contradictions, classes)
+    found["auroc_mean"] = auroc(margins)
     if predictor.chosen.has_variance:
         found |= {"auroc": auroc(variances), "edge_ratio": edge_ratio(by_edge)}
     if row.bootstraps:

@@ -1,6 +1,7 @@
 """A trained network applied to images: classes, variances, label flips and bootstrapped targets."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +163,25 @@ class Predictor:
             return prediction.log_variance.amax(dim=1)
         index = target.to(prediction.log_variance.device).long().unsqueeze(1)
         return prediction.log_variance.gather(1, index).squeeze(1)
+
+
+def label_margin(prediction: Prediction, target: Tensor) -> Tensor:
+    """Return by how much the means speak for each label: the less, the likelier it is wrong by the output alone.
+
+    Args:
+        prediction: Of N images.
+        target: (N, H, W) integer, classes that have a logit.
+
+    Returns:
+        (N, H, W) fp32. Several classes: mu of the label's class less the largest of the others. One: mu where the
+        label is the foreground, else -mu.
+    """
+    target = target.to(prediction.mean.device).long()
+    if prediction.mean.shape[1] == 1:
+        return prediction.mean[:, 0] * (2 * target - 1)
+    index = target.unsqueeze(1)
+    rival = prediction.mean.scatter(1, index, -math.inf).amax(dim=1)
+    return prediction.mean.gather(1, index).squeeze(1) - rival
 
 
 def covers_of(chosen: Hyperparameters, packed: Packed, indices: Sequence[int] | np.ndarray) -> Tensor | None:

@@ -14,6 +14,8 @@ FLIP_COLUMNS = {
     "recall": "recall",
     "false_flip_rate": "false-flip rate",
 }
+SCORES = {"auroc": "AUROC of σ²", "auroc_mean": "AUROC of −μ"}
+"""How well a number of the network tells wrong labels, whatever the threshold."""
 SHAPE_COLUMNS = {
     "iou_with_masks": "IoU with masks",
     "iou_with_boxes": "IoU with boxes",
@@ -65,14 +67,18 @@ def flip_table(comparison: Comparison) -> Table:
     for name in comparison.found:
         row = comparison.rows[name]
         key = "label_flips" if row.bootstraps else "contradictions"
-        entries.append((name, how[key], _values(comparison.found[name], key, FLIP_COLUMNS)))
+        values = _values(comparison.found[name], key, FLIP_COLUMNS)
+        values |= {score: comparison.found[name].value(score) for score in SCORES}
+        entries.append((name, how[key], values))
     title = f"Which wrong box pixels are found, on {comparison.title}"
     caption = (
         "On each row's own training boxes, in percent, against masks that its training never saw. Precision: share "
         "of the found pixels that are truly wrong. Recall: share of the wrong pixels that are found. False-flip "
-        "rate: share of the rightly labelled pixels that are found all the same."
+        "rate: share of the rightly labelled pixels that are found all the same. AUROC, from 0 to 1: how well the "
+        "variance tells wrong labels from right ones, and how well the mean alone does; what the variance adds is "
+        "their difference."
     )
-    return _quantities("flips", title, caption, FLIP_COLUMNS, _measured(entries), "found by")
+    return _quantities("flips", title, caption, FLIP_COLUMNS | SCORES, _measured(entries), "found by")
 
 
 def shape_table(comparison: Comparison) -> Table:

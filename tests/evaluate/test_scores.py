@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import mannwhitneyu
 
+from stages.arrays import pools
 from stages.config import Row
 from stages.evaluate import scores
 from stages.evaluate.pictures import choose_pictures
@@ -158,3 +160,20 @@ def test_the_worst_images_come_first_with_their_outputs(make_packed, pretend):
     assert pictures["image_iou"] == pytest.approx(ious)
     assert pictures["worst_indices"].tolist() == np.argsort(ious)[:6].tolist()
     np.testing.assert_array_equal(pictures["worst_output"], packed.val.images[pictures["worst_indices"]][..., 0])
+
+
+@pytest.mark.parametrize("row", [BOOTSTRAP, BOXES])
+def test_how_well_the_mean_tells_wrong_labels_is_the_rank_statistic(make_packed, metrics_of, row):
+    """Blue holds the logit: wrong labels should have a lower one."""
+    packed = make_packed(2)
+    _, box = pools(packed, row)
+    targets, masks = packed.train.targets("one")[box], packed.train.masks("one")[box]
+    counted = (targets > 0) & (masks != 255)
+    logit = packed.train.images[box][..., 2][counted].astype(int)
+    wrong = masks[counted] != 1
+    u = mannwhitneyu(-logit[wrong], -logit[~wrong]).statistic
+    assert metrics_of(packed, row)["auroc_mean"] == pytest.approx(u / (wrong.sum() * (~wrong).sum()))
+
+
+def test_without_boxes_the_mean_tells_nothing(make_packed, metrics_of):
+    assert metrics_of(make_packed(2), FULL)["auroc_mean"] is None

@@ -8,7 +8,7 @@ from torch import nn
 
 from stages.config import Row
 from stages.errors import UserError
-from stages.model.predictor import Predictor, flipper_of, load
+from stages.model.predictor import Prediction, Predictor, flipper_of, label_margin, load
 from tests.train.tiny import hyperparameters
 
 HIGH, LOW = math.log(5.0), math.log(0.5)  # log variances on either side of tau = 2.5
@@ -127,3 +127,11 @@ def test_a_folder_without_a_finished_training_is_one_line(files, message, tmp_pa
     with pytest.raises(UserError, match=message) as error:
         load(tmp_path, torch.device("cpu"))
     assert "\n" not in str(error.value)
+
+
+def test_the_margin_of_a_label_is_its_mean_against_the_best_of_the_others():
+    mean = torch.tensor([[1.0, 3.0, 2.0], [0.5, -1.0, 0.0]]).view(2, 3, 1, 1)
+    several = Prediction(mean, None, mean.argmax(1))
+    assert label_margin(several, torch.tensor([1, 1]).view(2, 1, 1)).flatten().tolist() == [1.0, -1.5]
+    one = Prediction(torch.tensor([2.0, 2.0]).view(2, 1, 1, 1), None, torch.ones(2, 1, 1))
+    assert label_margin(one, torch.tensor([1, 0]).view(2, 1, 1)).flatten().tolist() == [2.0, -2.0]
