@@ -15,7 +15,7 @@ import numpy as np
 from stages.analysis.naming import PAPER_CLASSES, RECIPE_NAMES
 from stages.analysis.paper import Check, Claims, Paper, Statement
 from stages.analysis.results import Result, Results, all_classes, collapsed, full_supervision, icnr, iou_of, recipes_of
-from stages.analysis.statistics import Estimate, estimate, estimate_sd, range_by_chance, seeds_needed
+from stages.analysis.statistics import Estimate, estimate, estimate_sd, holm, p_value, range_by_chance, seeds_needed
 from stages.config import Row
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
@@ -39,6 +39,8 @@ class Verdict:
         estimate: None where nothing could be measured.
         decide: For the undecided, what would decide it.
         detail: What else the numbers say.
+        p: Against the threshold, two-sided, for each interim analysis as often; None of what no mean decides.
+        adjusted: The same after Holm's correction for all verdicts of one page; None until that is done.
     """
 
     recipe: str | None
@@ -47,6 +49,8 @@ class Verdict:
     estimate: Estimate | None
     decide: str = ""
     detail: str = ""
+    p: float | None = None
+    adjusted: float | None = None
 
     @property
     def single(self) -> bool:
@@ -160,20 +164,24 @@ def judge(check: Check, found: Sequence[Result], asked: Claims, confidence: floa
     """
     rows = [result.row for result in found]
     recipe = next((run["recipe"] for result in found for run in result.runs if run["recipe"]), None)
-    got = measure(check, found, confidence or asked.confidence)
+    level = confidence or asked.confidence
+    got = measure(check, found, level)
     if got is None:
         return Verdict(recipe, UNDECIDED, rows, None, "No run measures it.")
+    alone = p_value(got, check.threshold)
+    looks = (1 - asked.confidence) / (1 - level)
+    p = None if alone is None else min(1.0, looks * alone)
     if got.low is None or got.high is None:
         word = AGREES if check.margin(got.mean) > 0 else DIFFERS
         return Verdict(recipe, word, rows, got, "More seeds.")
     nearest, farthest = sorted((check.margin(got.low), check.margin(got.high)))
     if nearest > 0:
-        return Verdict(recipe, REPRODUCED, rows, got)
+        return Verdict(recipe, REPRODUCED, rows, got, p=p)
     if farthest < 0:
-        return Verdict(recipe, NOT_REPRODUCED, rows, got)
+        return Verdict(recipe, NOT_REPRODUCED, rows, got, p=p)
     enough = seeds_needed(list(got.values.values()), check.margin(got.mean), asked.confidence, asked.power)
     how_many = f"About {enough} seeds" if enough else "More than 1000 seeds"
-    return Verdict(recipe, UNDECIDED, rows, got, f"{how_many}, if mean and spread stay.")
+    return Verdict(recipe, UNDECIDED, rows, got, f"{how_many}, if mean and spread stay.", p=p)
 
 
 def judge_claims(
@@ -200,7 +208,17 @@ def judge_claims(
         else:
             verdicts = _verdicts(claim, by_recipe, full_supervision(source), paper.asked)
         judged.append(JudgedClaim(claim, printed(claim, paper), verdicts, source, committed))
-    return judged
+    return adjusted(judged)
+
+
+def adjusted(judged: Sequence[JudgedClaim]) -> list[JudgedClaim]:
+    """Return statements whose verdicts have p-values after Holm's correction for all of theirs together."""
+    family = [(i, k) for i, one in enumerate(judged) for k, v in enumerate(one.verdicts) if v.p is not None]
+    found = dict(zip(family, holm([judged[i].verdicts[k].p or 0.0 for i, k in family]), strict=True))
+    return [
+        replace(one, verdicts=[replace(v, adjusted=found.get((i, k))) for k, v in enumerate(one.verdicts)])
+        for i, one in enumerate(judged)
+    ]
 
 
 def _lacks_classes(claim: Statement, rows: Mapping[str, Row], source: Results) -> bool:
@@ -264,7 +282,8 @@ def _alive(result: Result, full: float, asked: Claims) -> Result:
 def judge_criteria(paper: Paper, reference: Results) -> list[JudgedClaim]:
     """Judge each acceptance criterion by the reference runs of one dataset."""
     asked = paper.asked
-    return [JudgedClaim(one, "", [_criterion(one, reference, asked)], reference, True) for one in asked.criteria]
+    criteria = [JudgedClaim(one, "", [_criterion(one, reference, asked)], reference, True) for one in asked.criteria]
+    return adjusted(criteria)
 
 
 def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdict:
@@ -283,7 +302,8 @@ def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdi
     if got and got.low is not None and criterion.mean is not None and got.mean < criterion.mean:
         word = MISSED
     detail = _interval_note(criterion, verdict, asked)
-    return Verdict("stable", word, check.rows, got, verdict.decide if word == UNDECIDED else "", detail)
+    decide = verdict.decide if word == UNDECIDED else ""
+    return Verdict("stable", word, check.rows, got, decide, detail, verdict.p)
 
 
 def _interval_note(statement: Statement, verdict: Verdict, asked: Claims) -> str:

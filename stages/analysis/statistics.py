@@ -71,6 +71,29 @@ def estimate(values: Mapping[int, float], confidence: float) -> Estimate:
     return Estimate(values, mean, float(low), float(high))
 
 
+def p_value(measured: Estimate, threshold: float) -> float | None:
+    """Return the two-sided p of a mean against a threshold by Student's t; None for a single seed.
+
+    Values that do not differ have p 0, or 1 at the threshold.
+    """
+    from scipy import stats
+
+    numbers = list(measured.values.values())
+    if len(numbers) < 2:
+        return None
+    scale = statistics.stdev(numbers) / math.sqrt(len(numbers))
+    if not scale:
+        return float(measured.mean == threshold)
+    return float(2 * stats.t.sf(abs(measured.mean - threshold) / scale, len(numbers) - 1))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p-values of one family, adjusted so that any false one among them is as rare as one alone (Holm 1979)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(values, method="holm")[1].tolist() if values else []
+
+
 def ratio(numerators: Mapping[int, float], denominators: Mapping[int, float], confidence: float) -> Estimate:
     """Return the ratio of two means over the same seeds, with its interval by Fieller's theorem.
 

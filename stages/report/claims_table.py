@@ -7,6 +7,8 @@ from stages.analysis.naming import RECIPE_NAMES
 from stages.analysis.reference_results import ReferenceResults
 from stages.report.tables import NONE, markdown_rows
 
+P_NOTE = "p: against what is asked, two-sided, after Holm’s correction for all verdicts of the table"
+
 
 def verdict_text(verdict: Verdict) -> str:
     """Return a verdict with its numbers; of a single seed, the way that it points."""
@@ -14,8 +16,15 @@ def verdict_text(verdict: Verdict) -> str:
 
 
 def numbers_of(verdict: Verdict) -> str:
-    """Return a verdict's estimate and what else its numbers say; "" for none."""
-    return "; ".join(filter(None, (str(verdict.estimate or ""), verdict.detail)))
+    """Return a verdict's estimate, its adjusted p, and what else its numbers say; "" for none."""
+    p = "" if verdict.adjusted is None else f"p {p_text(verdict)}"
+    return "; ".join(filter(None, (str(verdict.estimate or ""), p, verdict.detail)))
+
+
+def p_text(verdict: Verdict) -> str:
+    """Return a verdict's p after Holm's correction; a dash for none."""
+    p = verdict.adjusted
+    return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def word_of(verdict: Verdict) -> str:
@@ -42,7 +51,9 @@ def claims_markdown(judged: Sequence[JudgedClaim], dataset: str) -> str:
         for verdict in one.verdicts:
             recipe = RECIPE_NAMES[verdict.recipe] if verdict.recipe else ""
             lines.append([one.claim.says, one.paper, asked, recipe, numbers_of(verdict) or NONE, word_of(verdict)])
-    title = f"**What the paper says, judged on {dataset}.** Measured: mean over seeds [95 % interval], n seeds."
+    title = (
+        f"**What the paper says, judged on {dataset}.** Measured: mean over seeds [95 % interval], n seeds; {P_NOTE}."
+    )
     return f"{title}\n\n{markdown_rows(lines)}\n"
 
 

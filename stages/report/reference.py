@@ -107,7 +107,8 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         f"{printed.asked.gap.least:g} points, so there is nothing to close.\n",
         _gap_table(complete, printed),
         "## Claims of the paper\n",
-        "Each claim with its verdict, the mean over seeds, its 95 % interval and the number of seeds. “Literal” is the "
+        "Each claim with its verdict, the mean over seeds, its 95 % interval and the number of seeds; p is "
+        "against what is asked, two-sided, after Holm’s correction for all claims of the dataset. “Literal” is the "
         "paper as written; “stable” adds remedies against the collapse of its loss ([method "
         "notes](method-notes.md)).\n",
         all_claims_markdown(complete),

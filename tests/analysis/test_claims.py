@@ -328,3 +328,18 @@ def test_a_claim_about_all_classes_needs_trainings_with_more_than_three(comparis
     [verdict] = judged(comparison.paper, comparison.rows, found)["more-classes-fail"].verdicts
     assert verdict.word == word
     assert verdict.decide == ("" if several else "No training tells that many classes apart.")
+
+
+def test_p_counts_interim_analyses_and_all_verdicts_of_the_page():
+    """Two statements, one with a look before: its p counts twice; then Holm over the two."""
+    results = [result("a", 62.0, 63.5, 63.0), result("b", 60.0, 60.5, 61.0)]
+    alone = stats.ttest_1samp([2.0, 3.0, 2.0], 0).pvalue
+    plain = claims.judge(DIFFERENCE, results, ASKED)
+    looked = claims.judge(DIFFERENCE, results, ASKED, 1 - (1 - ASKED.confidence) / 2)
+    assert (plain.p, looked.p) == (pytest.approx(alone), pytest.approx(2 * alone))
+    together = claims.adjusted([claims.JudgedClaim(None, "", [plain, looked], {})])[0].verdicts
+    assert together[0].adjusted == pytest.approx(2 * alone)
+    assert together[1].adjusted == pytest.approx(2 * alone)
+    one_seed = claims.judge(DIFFERENCE, [result("a", 62.0), result("b", 60.0)], ASKED)
+    assert one_seed.p is None
+    assert claims.adjusted([claims.JudgedClaim(None, "", [one_seed], {})])[0].verdicts[0].adjusted is None

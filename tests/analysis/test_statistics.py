@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.analysis.statistics import ratio
+from stages.analysis.statistics import estimate, holm, p_value, ratio
 
 
 def test_the_ends_of_a_ratio_are_where_the_paired_difference_is_just_told_from_zero():
@@ -33,3 +33,19 @@ def test_one_seed_or_a_denominator_that_may_be_zero_has_no_interval():
     assert (ratio({3: 5.0}, {3: 10.0}, 0.95).mean, ratio({3: 5.0}, {3: 10.0}, 0.95).low) == (0.5, None)
     wide = ratio({0: 1.0, 1: 2.0}, {0: -3.0, 1: 9.0}, 0.95)
     assert (wide.mean, wide.low, wide.high) == (0.5, None, None)
+
+
+def test_p_is_that_of_the_t_test_and_none_of_one_seed():
+    values = {0: 1.0, 1: 2.5, 2: 2.0}
+    expected = stats.ttest_1samp(list(values.values()), 0.7).pvalue
+    assert p_value(estimate(values, 0.95), 0.7) == pytest.approx(expected)
+    assert p_value(estimate({0: 1.0}, 0.95), 0.7) is None
+    assert p_value(estimate({0: 1.0, 1: 1.0}, 0.95), 0.7) == 0.0
+    assert p_value(estimate({0: 0.7, 1: 0.7}, 0.95), 0.7) == 1.0
+
+
+def test_holms_correction_multiplies_the_smallest_by_all_and_never_falls():
+    """Of five: 5, 4 and 3 times, then the 0.04 at least as much as the one before, and 1 at most."""
+    assert holm([0.04, 0.001, 0.6, 0.03, 0.002]) == pytest.approx([0.09, 0.005, 0.6, 0.09, 0.008])
+    assert holm([0.7, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
