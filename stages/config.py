@@ -163,8 +163,8 @@ class Row(Model):
             raise ValueError("overrides with `bound: tanh` need smax")
         if self.oracle and (self.loss not in ("bce", "ce") or not self.box):
             raise ValueError("oracle is for rows with box images, of loss bce or ce")
-        if self.bootstraps and not self.mixes:
-            raise ValueError("a bootstrapping row needs pixel-perfect and box images (pp and box above 0)")
+        if self.bootstraps and not (self.box and (self.pp or self.recipe == "paper")):
+            raise ValueError("a bootstrapping row needs box images, and with `recipe: stable` pixel-perfect ones")
         if not 1 <= self.pp + self.box <= PAPER_IMAGES:
             raise ValueError(f"pp + box must be from 1 to {PAPER_IMAGES}")
         return self

@@ -202,7 +202,10 @@ def test_a_seed_that_no_entry_has_is_refused(root):
             "new: {train: {horizontal_flip: 2.0}}",
             r"runs.new: train.horizontal_flip is 2.0; allowed: a number from 0 to 1",
         ),
-        ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs"),
+        ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs box images"),
+        ("new: {pp: 0}", r"runs.new: a bootstrapping row needs box images, and with `recipe: stable` pixel-perfect"),
+        ("new: {row: uncertainty-500-2280, pp: 0}", r"runs.new: pp 0 makes uncertainty-500-2280 a row of one_pool"),
+        ("new: {oracle: true}", r"runs.new: oracle is for rows with box images, of loss bce or ce"),
         ("new: {scenes: {images: {trian: 9}}}", r"runs.new: scenes.images.*trian"),
         ("new: {scenes: {difficulty: {clutter: 2.0}}}", r"runs.new: scenes.difficulty.clutter: input should be less"),
         ("new: {train: {watch_every: 50}}", r"runs.new: train.watch_every is for grids with val_share"),
@@ -255,7 +258,7 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
             "runs.base: overrides other than warmup_share are for bootstrap and ce_bootstrap alone",
         ),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
-        ("{pp: 100,", "{pp: 0,", "runs.pp-100.pp: input should be greater than or equal to 1"),
+        ("{pp: 100,", "{pp: -1,", "runs.pp-100.pp: input should be greater than or equal to 0"),
         ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, "),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),
     ],
@@ -350,3 +353,17 @@ def test_an_entry_may_change_some_of_the_scenes(root):
     prefix = "configs/datasets.yaml:++profiles.synthetic.scenes"
     assert {f"{prefix}.images.train=90", f"{prefix}.difficulty.clutter=0.0"} <= set(more.set_params())
     assert more.experiment != plain.experiment
+
+
+def test_an_entry_may_be_an_oracle_or_have_no_masks(root):
+    (root / "studies/reference.yaml").write_text(
+        "row: bce-500-2280\nseeds: [0]\nruns:\n  oracle: {row: bce-500-2280, oracle: true}\n"
+        "  boxes: {row: bootstrap-500-2280, pp: 0}\n"
+    )
+    oracle, boxes = grids.runs(config.load(root), "reference", "synthetic", root)
+    assert oracle.settings.rows["bce-500-2280"].oracle
+    assert oracle.changes.record() == {"oracle": True}
+    assert "configs/rows.yaml:++rows.mixed.bce-500-2280.oracle=true" in oracle.set_params()
+    row = boxes.settings.rows["bootstrap-500-2280"]
+    assert (row.pp, row.box, row.bootstraps, row.mixes) == (0, 2780, True, False)
+    assert boxes.changes.record() == {"pp": 0}

@@ -204,6 +204,15 @@ def test_a_teacher_repeats_goes_on_after_a_kill_and_decides_in_evaluation(decide
     )
 
 
+def test_the_literal_recipe_trains_on_boxes_alone(project):
+    entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: paper"
+    change(project / "configs" / "rows.yaml", (entry, "one, loss: bootstrap, pp: 0, box: 2780, recipe: paper"))
+    out = loop.train(config.load(project), "bootstrap-500-2280", 0, project)
+    run = json.loads((out / "run.json").read_text())
+    assert run["counts"] == {"pp": 0, "box": 24, "train": 24}
+    assert run["fill_rate"] == [1.0, 1.0]
+
+
 def test_a_row_that_becomes_one_without_a_teacher_keeps_no_teacher(project):
     entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: stable"
     rows, name = project / "configs" / "rows.yaml", "bootstrap-500-2280-stable"
