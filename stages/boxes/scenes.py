@@ -39,6 +39,8 @@ class Entry:
     """The boxes that the data give; None where they are to be made from the masks."""
     pixel_perfect: bool = True
     """Whether every object in the image has its mask; of a box image, some objects may."""
+    group: str | None = None
+    """What images of one drive, city or slide share; None where nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def _entry(root: Path, labels_root: Path, image: dict[str, Any]) -> Entry:
         sha256=image["sha256"],
         boxes=_boxes(image.get("boxes")),
         pixel_perfect=image.get("pixel_perfect", True),
+        group=image.get("group"),
     )
 
 

@@ -7,7 +7,8 @@ from stages.config import Boxes
 from stages.errors import UserError
 from stages.shuffling import shuffled
 
-RUN = 16  # images; 16 s of CamVid
+RUN = 16  # images, where the source knows no groups
+MOST = 1.5  # times the share, where whole groups do not give it exactly
 
 
 def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) -> dict[str, list[Entry]]:
@@ -15,8 +16,9 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
 
     `official`: the source's train, and everything else as val. `random` (the paper's, section 4.1): all images pooled
     and re-split, round(val_share * images) of them, at least one, as val. `holdout`: the source's train alone, with
-    val_share of it as val, so that something can be chosen without a look at the source's val. Whole runs of
-    neighbouring images are held out, since neighbours may be frames of one film. `auto`: the source's where it has
+    val_share of it as val, so that something can be chosen without a look at the source's val. Whole groups are held
+    out, such as drives, where the source knows some; else runs of neighbouring images, which may be frames of one film.
+    `auto`: the source's where it has
     images for validation, else as `random`. Validation needs masks: where some images have boxes alone, val_share is of
     the pixel-perfect ones.
 
@@ -29,8 +31,7 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
         way = "official" if any(entry.split != "train" for entry in entries) else "random"
     if way == "holdout":
         ordered = [entry for entry in ordered if entry.split == "train"]
-        names = [entry.id for entry in ordered if entry.pixel_perfect]
-        held_out = _neighbours(names, profile.val_share, f"holdout/{data_seed}")
+        held_out = _held_out([entry for entry in ordered if entry.pixel_perfect], profile.val_share, data_seed)
     elif way == "random":
         order = shuffled([entry.id for entry in entries if entry.pixel_perfect], f"split/{data_seed}")
         held_out = set(order[: max(1, round(profile.val_share * len(order)))])
@@ -54,6 +55,22 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
             f"{boxes_alone[0].image}: is for validation and has boxes alone; validation needs a mask of every object"
         )
     return parts
+
+
+def _held_out(entries: list[Entry], share: float, data_seed: int) -> set[str]:
+    """Choose about `share` of the entries: whole groups, of which none takes more than half as many again."""
+    key, names = f"holdout/{data_seed}", [entry.id for entry in entries]
+    groups: dict[str, list[str]] = {}
+    for entry in entries:
+        groups.setdefault(entry.group or "", []).append(entry.id)
+    if "" in groups or len(groups) < 2:
+        return _neighbours(names, share, key)
+    chosen: set[str] = set()
+    for group in shuffled(groups, key):
+        if len(chosen) < share * len(names) and len(chosen) + len(groups[group]) <= MOST * share * len(names):
+            chosen.update(groups[group])
+    smallest: list[str] = min(groups.values(), key=len)
+    return chosen or set(smallest)
 
 
 def _neighbours(names: list[str], share: float, key: str) -> set[str]:

@@ -56,7 +56,8 @@ def find(scenes: CamvidScenes, out: Path, environ: Mapping[str, str]) -> Listing
         for path in user_paths.files(root / split, depth=1):
             if path.suffix.lower() in PHOTOGRAPHS:
                 annotation = f"{split}annot/{path.stem}.png"
-                pairs.append(Pair(path.stem, split, f"{split}/{path.name}", annotation, None))
+                drive = path.stem.split("_")[0]
+                pairs.append(Pair(path.stem, split, f"{split}/{path.name}", annotation, None, group=drive))
         found = user_paths.files(root / f"{split}annot", depth=1)
         labels += [f"{split}annot/{path.name}" for path in found if path.suffix == ".png"]
     checked = complete(root, pairs, labels, required=("train", "val"))

@@ -73,7 +73,7 @@ def pairs_of(root: Path, instance_ids: frozenset[int], published: dict[str, int]
             if name != path.name:
                 stem = f"gtFine/{split}/{city}/{name}_gtFine"
                 image = f"leftImg8bit/{split}/{city}/{path.name}"
-                pairs.append(Pair(name, split, image, f"{stem}_labelIds.png", f"{stem}_instanceIds.png"))
+                pairs.append(Pair(name, split, image, f"{stem}_labelIds.png", f"{stem}_instanceIds.png", group=city))
         found = user_paths.files(root / "gtFine" / split, depth=2)
         labels += [path.relative_to(root).as_posix() for path in found if path.name.endswith("_gtFine_labelIds.png")]
     checked = complete(root, pairs, labels, required=PUBLISHED)

@@ -35,6 +35,8 @@ class Pair:
     """None where boxes are to be made from the masks."""
     pixel_perfect: bool = True
     """Whether every object in the image has its mask."""
+    group: str | None = None
+    """What it shares with images that show the same, such as a drive or a slide; None where nothing is known."""
 
 
 @dataclass(frozen=True)

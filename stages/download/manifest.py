@@ -5,7 +5,8 @@
  "classes": null or the names of the label ids 1, 2 ...,
  "images": [{"id", "split", "image" (path from root), "labels", "instances" (paths from labels_root, or null),
              "width", "height" (pixels, upright), "bytes" (sizes of those files), "sha256" (of the label file),
-             "boxes": null or [{"label", "bbox": [x, y, width, height], "crowd", "masked"}, ...], "pixel_perfect"},
+             "boxes": null or [{"label", "bbox": [x, y, width, height], "crowd", "masked"}, ...], "pixel_perfect",
+             "group": null or a name that images of one drive, city or slide share},
             ...] sorted by id,
  "checks": {"images": {split: count}, "published": {split: count} or null, "sizes": {"WxH": count}, "label_ids": [...]}}
 """
@@ -71,6 +72,7 @@ def _entry(pair: Pair, files: InspectedFiles) -> dict[str, Any]:
         "sha256": files.sha256,
         "boxes": None if pair.boxes is None else [asdict(box) for box in pair.boxes],
         "pixel_perfect": pair.pixel_perfect,
+        "group": pair.group,
     }
 
 

@@ -50,6 +50,7 @@ def listing(root: Path, folder: str, out: Path) -> Listing:
     refuse(problems)
     groups = nuclei_split.groups(crops)
     val = nuclei_split.validation(groups, crops)
+    slide = {name: group[0] for group in groups for name in group}
     pairs = [
         Pair(
             name,
@@ -57,6 +58,7 @@ def listing(root: Path, folder: str, out: Path) -> Listing:
             f"{folder}/{name}/{IMAGES}/{name}.png",
             f"labels/{name}.png",
             f"instances/{name}.png",
+            group=slide[name],
         )
         for name in sorted(crops)
     ]

@@ -30,6 +30,7 @@ GRIDS = {
     "causes": "causes",
     "readings": "readings",
     "regime": "regime",
+    "remedies": "remedies",
 }
 """Each grid, and the folder of reference/ that holds its results."""
 SHOWN = ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")

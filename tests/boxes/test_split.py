@@ -53,6 +53,33 @@ def test_holdout_takes_runs_of_neighbours_from_the_training_images_alone(folder,
     assert splits[0]["val"] != splits[2]["val"]
 
 
+def grouped(sizes: dict[str, int]) -> list[Entry]:
+    """Entries a0, a1 ..., b0 ... of groups a, b ..."""
+    return [
+        Entry(f"{name}{k:03}", "train", Path("a.png"), Path("a.png"), None, (32, 16), (1, 1), "", None, True, name)
+        for name, size in sizes.items()
+        for k in range(size)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holdout_takes_whole_groups_where_the_source_knows_them(seed):
+    """CamVid's three drives for training: one of the two smaller ones is held out, never the largest."""
+    profile = PROFILE.model_copy(update={"split": "holdout", "val_share": 0.2})
+    parts = rules.split(grouped({"a": 62, "b": 101, "c": 204}), profile, seed, Path("manifest.json"))
+    held_out = {entry.group for entry in parts["val"]}
+    assert held_out in ({"a"}, {"b"}) and not held_out & {entry.group for entry in parts["train"]}
+    small = rules.split(grouped({f"g{k:02}": 1 + k % 4 for k in range(40)}), profile, seed, Path("manifest.json"))
+    assert 20 <= len(small["val"]) <= 30  # a fifth of 100
+    assert not {entry.group for entry in small["val"]} & {entry.group for entry in small["train"]}
+
+
+def test_holdout_of_two_large_groups_takes_the_smaller_one():
+    profile = PROFILE.model_copy(update={"split": "holdout", "val_share": 0.1})
+    parts = rules.split(grouped({"a": 60, "b": 50}), profile, 0, Path("manifest.json"))
+    assert {entry.group for entry in parts["val"]} == {"b"}
+
+
 def test_pp_order_is_a_permutation_that_follows_data_seed_and_leaves_the_official_split(folder, tmp_path):
     crowd(folder, train=20, val=2)
     first, again, other = (split_of(folder.pack(tmp_path / str(k), data_seed=s)) for k, s in enumerate((0, 0, 1)))

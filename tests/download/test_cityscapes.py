@@ -42,6 +42,7 @@ def test_local_copy_is_listed_and_left_alone(tmp_path, out):
         "sha256": manifest["images"][0]["sha256"],
         "boxes": None,
         "pixel_perfect": True,
+        "group": "aachen",
     }
 
 
