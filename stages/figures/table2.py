@@ -48,9 +48,8 @@ def draw(paper: Paper, dataset: str, found: Results) -> Picture:
         if recipe in present
     ]
     if handles:
-        ours.legend(
-            handles=handles, loc="lower right", frameon=False, fontsize=style.FONT_SIZE - 2, handlelength=1, borderpad=0
-        )
+        size = style.FONT_SIZE - 2
+        figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=size, handlelength=1)
     listed = "; ".join(f"{row_title(row)}: {numbers[row]} (paper {paper.iou(row, FIRST):g})" for row in rows)
     return Picture(figure, f"Bar chart of Table 2 on {dataset_title(dataset)}, {name} IoU in percent. {listed}.")
 
@@ -77,6 +76,7 @@ def _draw_row(axes: Axes, line: int, by_recipe: dict[str | None, Result]) -> str
         axes.barh(y, iou.mean, height=0.9 * each, color=style.RECIPE_COLOURS[name], alpha=0.85 if recipe else 0.6)
         if iou.n > 1:
             axes.plot(iou.values, [y] * iou.n, "o", color=style.INK, markersize=2)
-        axes.text(iou.mean + 1.5, y, f"{iou.mean:.1f}", va="center", fontsize=style.FONT_SIZE - (len(by_recipe) > 1))
+        place, size = max(iou.mean, *iou.values) + 1.5, style.FONT_SIZE - (len(by_recipe) > 1)
+        axes.text(place, y, f"{iou.mean:.1f}", va="center", fontsize=size)
         said.append(f"{iou.mean:.1f}{f' {name}' if recipe else ''}")
     return ", ".join(said)
