@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stages import arrays, paths
+from stages.beside import WAITS
 from stages.train import __main__ as program
 from tests.train.processes import start, torchrun, train
 from tests.train.tiny import change
@@ -26,7 +27,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """What the program would train, or start as other processes."""
     found: list[tuple] = []
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    monkeypatch.setattr("stages.train.loop.train", lambda settings, row, seed: found.append((row, seed)))
+    monkeypatch.setattr("stages.train.loop.train", lambda settings, row, seed, wait: found.append((row, seed, wait)))
     monkeypatch.setattr("stages.train.loop.prepare", lambda settings, row, seed: found.append(("prepare", row, seed)))
     monkeypatch.setattr(program.arrays, "read_contents", lambda folder: CONTENTS)
     monkeypatch.setattr(program.os, "execv", lambda file, words: found.append(tuple(words)))
@@ -36,8 +37,11 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 def test_the_row_and_the_seed_are_trained(called, settings, monkeypatch):
     monkeypatch.setattr(program.config, "load", lambda: settings)
+    monkeypatch.delenv(WAITS, raising=False)
     program.main()
-    assert called == [("bce-500", 3)]
+    monkeypatch.setenv(WAITS, "1")  # as in make reproduce, beside trainings ahead of DVC's
+    program.main()
+    assert called == [("bce-500", 3, False), ("bce-500", 3, True)]
 
 
 def test_several_processes_are_started_by_torchrun_after_the_checks(called, settings, monkeypatch):
@@ -53,7 +57,7 @@ def test_several_processes_are_started_by_torchrun_after_the_checks(called, sett
     called.clear()
     monkeypatch.setenv("WORLD_SIZE", "2")  # one of these processes
     program.main()
-    assert called == [("bce-500", 3)]
+    assert called == [("bce-500", 3, False)]
 
 
 @pytest.mark.parametrize("words", [[], ["--row", "bce-500"], ["--seed", "0"], ["--row", "bce-500", "--seed", "x"]])
