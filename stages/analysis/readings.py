@@ -8,7 +8,7 @@ from stages.analysis.ablation import Variant
 from stages.paths import ROOT
 
 GRID = "readings"
-FULL, MIXED = "full", "mixed"
+MIXED = "mixed"
 DEVIATION_TAU = 6.25
 """tau on sigma^2 that is 2.5 on sigma."""
 FACTORS: dict[str, dict[str, Callable[[Variant], bool]]] = {
@@ -57,13 +57,3 @@ def survivors(variants: Mapping[str, Variant]) -> dict[str, dict[str, tuple[int,
             runs = [one for one in crossed if has(one)]
             found[factor][name] = (sum(one.iou.n - one.collapsed for one in runs), sum(one.iou.n for one in runs))
     return found
-
-
-def living(found: Mapping[str, Mapping[str, Variant]]) -> list[str]:
-    """Return the entries of the cross under which no training collapsed on any dataset, in the order of the file."""
-    names = [one.name for variants in found.values() for one in variants.values() if is_crossed(one)]
-    return [
-        name
-        for name in dict.fromkeys(names)
-        if all(name in variants and not variants[name].collapsed for variants in found.values())
-    ]

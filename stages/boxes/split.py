@@ -18,9 +18,8 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     and re-split, round(val_share * images) of them, at least one, as val. `holdout`: the source's train alone, with
     val_share of it as val, so that something can be chosen without a look at the source's val. Whole groups are held
     out, such as drives, where the source knows some; else runs of neighbouring images, which may be frames of one film.
-    `auto`: the source's where it has
-    images for validation, else as `random`. Validation needs masks: where some images have boxes alone, val_share is of
-    the pixel-perfect ones.
+    `auto`: the source's where it has images for validation, else as `random`. Validation needs masks: where some images
+    have boxes alone, val_share is of the pixel-perfect ones.
 
     Raises UserError that names `source`, the manifest, when a split would be empty, no training image has masks, or an
     image that the source gives for validation has boxes alone.

@@ -73,9 +73,7 @@ def portrait(tau: float, temperature: float, pp_share: float) -> Picture:
                 axes.text(MEANS[1] - 0.1, tau * 1.08, "τ", ha="right")
             _trajectory(axes, *UNTRAINED, pixel, setting)
         figure.text(0.012, 0.7 - 0.41 * row, RATE_TITLES[rate], rotation=90, va="center", ha="center", weight="bold")
-    legend = [Patch(color=_tint(colour), label=label) for label, colour in BASINS.items()]
-    legend.append(Line2D([], [], color=style.INK, marker="o", markersize=4, label="one start and its trajectory"))
-    figure.legend(handles=legend, loc="lower center", ncols=3, frameon=False)
+    _legend(figure, "one start and its trajectory")
     heading(
         figure,
         "Where a pixel drifts under the paper’s loss",
@@ -170,9 +168,7 @@ def readings(tau: float, temperature: float, pp_share: float) -> Picture:
                 ends[name, pixel.truth, mean] = last > 0
     for row, pixel in enumerate((FOREGROUND, WRONG)):
         figure.text(0.012, 0.685 - 0.365 * row, pixel.name, rotation=90, va="center", ha="center", weight="bold")
-    legend = [Patch(color=_tint(colour), label=label) for label, colour in BASINS.items()]
-    legend.append(Line2D([], [], color=style.INK, marker="o", markersize=4, label="starts: the labels’ share, and 0"))
-    figure.legend(handles=legend, loc="lower center", ncols=3, frameon=False)
+    _legend(figure, "starts: the labels’ share, and 0")
     heading(
         figure,
         "The same drift, where the network’s output r is read otherwise",
@@ -300,6 +296,13 @@ def _axes(figure: Figure, place: tuple[float, float, float, float], first: bool,
     axes.set_xlabel("mean μ" if last else "")
     axes.set_ylabel("variance σ² (logit²)" if first else "")
     return axes
+
+
+def _legend(figure: Figure, starts: str) -> None:
+    """Name the colours of the basins, and what the lines with a dot are."""
+    handles: list[Any] = [Patch(color=_tint(colour), label=label) for label, colour in BASINS.items()]
+    handles.append(Line2D([], [], color=style.INK, marker="o", markersize=4, label=starts))
+    figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
 
 
 def _basins(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
