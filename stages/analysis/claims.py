@@ -2,9 +2,10 @@
 
 paper/claims.yaml lists the statements; each is a measure of rows, and a threshold. Where a measure takes two rows, they
 are paired by seed. A verdict needs the whole interval of the measure on one side of the threshold; a single seed has no
-interval and gives only a direction. Three criteria (spread, thresholds, collapses) are judged by their value. A claim
-about something that configs/rows.yaml does not train (another threshold, other samples) is judged by the committed
-reference runs alone, so that what is compared was trained in one setting.
+interval and gives only a direction. Three criteria (spread, thresholds, collapses) are judged by their value, and
+what the data were chosen for by its mean. A claim about something that configs/rows.yaml does not train (another
+threshold, other samples) is judged by the committed reference runs alone, so that what is compared was trained in one
+setting.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -83,6 +84,11 @@ def _difference(runs: Runs, label: str) -> float | None:
     return None if first is None or second is None else first - second
 
 
+def _distance(runs: Runs, label: str) -> float | None:
+    difference = _difference(runs, label)
+    return None if difference is None else abs(difference)
+
+
 def _share(runs: Runs, label: str) -> float | None:
     first, second = (iou_of(run, label) for run in runs)
     return 100 * first / second if first is not None and second else None
@@ -130,6 +136,7 @@ def _foreground_flipped(runs: Runs, _: str) -> float | None:
 
 MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
     "iou_difference": _difference,
+    "iou_distance": _distance,
     "iou_share": _share,
     "time_ratio": _time_ratio,
     "boxes_over_masks": _boxes_over_masks,
@@ -232,9 +239,11 @@ def printed(claim: Statement, paper: Paper) -> str:
     check = claim.check
     rows = [paper.numbers.rows.get(row) for row in check.rows]
     ious = [row.iou[check.label] for row in rows if row and check.label in row.iou]
-    if check.measure not in ("iou_difference", "iou_share") or len(ious) < 2:
+    if check.measure not in ("iou_difference", "iou_distance", "iou_share") or len(ious) < 2:
         return claim.shown
     first, second = ious
+    if check.measure == "iou_distance":
+        return f"{abs(first - second):.2f} ({first:g} and {second:g})"
     if check.measure == "iou_share":
         return f"{100 * first / second:.1f} % ({first:g} of {second:g})"
     return f"{first - second:+.2f} ({first:g} against {second:g})"
@@ -274,6 +283,30 @@ def _verdicts(
 def _alive(result: Result, full: float, asked: Claims) -> Result:
     """Return the trainings of a row that did not collapse."""
     return Result(result.row, tuple(run for run in result.runs if not collapsed(run, full, asked.collapse)))
+
+
+# ---- is there a gap to close? ----------------------------------------------------------------------------------------
+
+
+def judge_regime(paper: Paper, found: Results) -> list[JudgedClaim]:
+    """Judge by the mean over seeds whether wrong box labels cost the plain loss what they cost it in the paper.
+
+    Args:
+        paper: Says what is asked.
+        found: The results of a dataset's rows.
+    """
+    asked = paper.asked
+    return [JudgedClaim(one, printed(one, paper), [_by_mean(one.check, found, asked)], found) for one in asked.regime]
+
+
+def _by_mean(check: Check, found: Results, asked: Claims) -> Verdict:
+    got = (
+        measure(check, [found[row] for row in check.rows], asked.confidence) if set(check.rows) <= set(found) else None
+    )
+    if got is None:
+        return Verdict(None, UNDECIDED, check.rows, None, f"Trainings of {' and '.join(check.rows)}.")
+    holds, fails = (AGREES, DIFFERS) if got.low is None else (MET, MISSED)
+    return Verdict(None, holds if check.margin(got.mean) >= 0 else fails, check.rows, got)
 
 
 # ---- acceptance criteria ---------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ class Readings(Model):
 
 MEASURES = {
     "iou_difference": (2, "points of IoU"),
+    "iou_distance": (2, "points of IoU apart"),
     "iou_share": (2, "% of IoU"),
     "time_ratio": (2, "times the training time"),
     "boxes_over_masks": (1, "points of IoU of components with boxes over that with masks"),
@@ -193,12 +194,13 @@ class Gap(Model):
 
 
 class Claims(Model):
-    """All of paper/claims.yaml: thresholds, the paper's claims, and the acceptance criteria of this project."""
+    """All of paper/claims.yaml: thresholds, what plain rows have to show, the claims, and the acceptance criteria."""
 
     confidence: float = Field(gt=0, lt=1)
     power: float = Field(gt=0, lt=1)
     collapse: Collapse
     gap: Gap
+    regime: list[Statement]
     claims: list[Statement]
     criteria: list[Statement]
     untested: list[Untested]

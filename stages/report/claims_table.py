@@ -68,6 +68,15 @@ def all_claims_markdown(reference: Mapping[str, ReferenceResults]) -> str:
     return markdown_rows(lines) + "\n"
 
 
+def regime_markdown(judged: Mapping[str, Sequence[JudgedClaim]]) -> str:
+    """Return whether there is a gap to close, on each dataset, given by its title, as Markdown."""
+    lines = [["Asked of the means", "paper, Cityscapes", *judged], ["---"] * (2 + len(judged))]
+    for place, asked in enumerate(next(iter(judged.values()))):
+        cells = [verdict_text(regime[place].verdicts[0]) for regime in judged.values()]
+        lines.append([asked.claim.says, asked.paper, *cells])
+    return markdown_rows(lines) + "\n"
+
+
 def criteria_markdown(reference: Mapping[str, ReferenceResults]) -> str:
     """Return the acceptance criteria of every dataset side by side, as Markdown."""
     lines = [["Acceptance criterion", *(one.title for one in reference.values())], ["---"] * (1 + len(reference))]

@@ -77,6 +77,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         gaps=answer.gaps(printed, sources),
         shares=answer.shares(printed, sources),
         least_gap=printed.asked.gap.least,
+        regime=[claims.judge_regime(printed, source) for source in sources],
         paper=printed,
         judged=judged,
         summary=claims.summary(judged),

@@ -12,7 +12,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from stages import config
-from stages.analysis import causes, paper, reference_results
+from stages.analysis import causes, claims, paper, reference_results
 from stages.analysis.naming import FIRST, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
@@ -24,7 +24,7 @@ from stages.figures import overview, style, table2
 from stages.paths import ROOT
 from stages.report.answer import gaps, reference_sentence, shares
 from stages.report.causes_table import causes_table
-from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown
+from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
 from stages.report.paper_tables import Comparison, paper_tables
 from stages.report.sensitivity import sensitivity_table
@@ -106,6 +106,8 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         "The gap lies between plain BCE on mixed labels and full supervision. “–”: the gap is not clear of "
         f"{printed.asked.gap.least:g} points, so there is nothing to close.\n",
         _gap_table(complete, printed),
+        "Whether wrong box labels cost the plain loss what they cost it in the paper:\n",
+        regime_markdown({one.title: claims.judge_regime(printed, one.results) for one in complete.values()}),
         "## Claims of the paper\n",
         "Each claim with its verdict, the mean over seeds, its 95 % interval and the number of seeds; p is "
         "against what is asked, two-sided, after Holm’s correction for all claims of the dataset. “Literal” is the "

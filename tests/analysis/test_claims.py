@@ -108,7 +108,7 @@ def test_each_measure_by_hand():
     rows = [Result("a", (run,)), Result("b", (other,))]
     expected = {
         "iou_difference": 12.0, "iou_share": 125.0, "time_ratio": 1.1, "boxes_over_masks": 12.0, "auroc": 0.8,
-        "edge_ratio": 1.5, "early_auroc": 0.7, "labels_gain": 9.5,
+        "edge_ratio": 1.5, "iou_distance": 12.0, "early_auroc": 0.7, "labels_gain": 9.5,
         "foreground_flipped": 30.0,
     }  # fmt: skip
     of_datasets = {"seed_spread", "collapsed_runs", "threshold_range"}  # see test_criteria.py

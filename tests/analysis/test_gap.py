@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.analysis import paper
+from stages.analysis import claims, paper
 from stages.analysis.gap import gap_share, printed_gap_share
 from stages.analysis.results import Result
 
@@ -66,3 +66,40 @@ def test_of_several_classes_the_mean_iou_and_its_own_rows_count():
     share = gap_share("ce-bootstrap-500-2280-stable", PAPER, few, "few")
     assert (share.gap.mean, share.share.mean, share.text) == (10.0, 80.0, "80 %")
     assert gap_share("ce-bootstrap-500-2280-stable", PAPER, few, "all") is None
+
+
+def regime(**ious: tuple[float, ...]) -> dict[str, tuple[str, float | None]]:
+    rows = {"full": "bce-2780", "mixed": "bce-500-2280", "boxes": "bce-0-2780", "masks": "bce-500"}
+    results = {
+        rows[key]: Result(
+            rows[key], tuple({"seed": seed, "recipe": None, "iou": {"car": iou}} for seed, iou in enumerate(values))
+        )
+        for key, values in ious.items()
+    }
+    judged = [(one.claim.id, one.verdicts[0]) for one in claims.judge_regime(PAPER, results)]
+    return {name: (verdict.word, verdict.estimate.mean if verdict.estimate else None) for name, verdict in judged}
+
+
+def test_the_papers_own_numbers_are_what_the_regime_asks_for():
+    printed = {
+        key: (PAPER.iou(row, "car"),)
+        for key, row in [("full", "bce-2780"), ("mixed", "bce-500-2280"), ("boxes", "bce-0-2780"), ("masks", "bce-500")]
+    }
+    assert {word for word, _ in regime(**printed).values()} == {"agrees"}
+    assert [one.paper for one in claims.judge_regime(PAPER, {})][0] == "+17.47 (86.9 against 69.43)"
+
+
+def test_the_regime_is_judged_by_means_and_mixed_and_boxes_may_not_differ_either_way():
+    found = regime(full=(80.0, 84.0), mixed=(70.0, 76.0), boxes=(74.0, 72.0), masks=(75.0, 77.0))
+    assert found == {
+        "mixed-costs": ("met", pytest.approx(9.0)),
+        "boxes-cost": ("met", pytest.approx(9.0)),
+        "few-masks-cost": ("met", pytest.approx(6.0)),
+        "mixed-near-boxes": ("missed", pytest.approx(4.0)),  # 4 apart on each seed, though the means are level
+    }
+
+
+def test_a_plain_row_that_is_missing_leaves_the_regime_open():
+    found = regime(full=(80.0,), mixed=(77.0,))
+    assert found["mixed-costs"] == ("differs", pytest.approx(3.0))
+    assert found["boxes-cost"] == ("undecided", None)

@@ -167,6 +167,15 @@ def test_reference_runs_come_first_with_their_verdicts_and_criteria(page: str, r
     assert claim.count("<img") == 2
 
 
+def test_the_report_says_of_every_dataset_whether_there_is_a_gap_to_close(page: str, referenced):
+    table = page[page.index('id="regime"') : page.index("A reproduction of")]
+    assert table.count('<th scope="row">') == 4
+    assert table.count("one seed</span>") == 4
+    both = referenced[1]["index.html"]
+    table = both[both.index('id="regime"') : both.index("A reproduction of")]
+    assert len(re.findall(r'badge (met|missed)"', table)) == 4
+
+
 def test_a_recipe_without_a_verdict_leaves_its_cell_empty(with_reference: Path):
     folder = with_reference / "reference" / "runs" / "synthetic"
     for tau in (1.0, 10.0):
