@@ -21,6 +21,8 @@ from stages.config import Row
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 MET, MISSED = "met", "missed"
+NOT_APPLICABLE = "not applicable"
+"""Of a recipe that is made so that the statement holds, or cannot hold."""
 AGREES, DIFFERS = "agrees", "differs"
 """Which way a single seed points; no verdict."""
 
@@ -34,11 +36,11 @@ class Verdict:
 
     Attributes:
         recipe: None where no row of the statement has one.
-        word: Of a claim `reproduced` or `not reproduced`, of a criterion `met` or `missed`; else `undecided`, or with a
-            single seed `agrees` or `differs`.
+        word: Of a claim `reproduced` or `not reproduced`, of a criterion `met` or `missed`; else `undecided`, with a
+            single seed `agrees` or `differs`, or `not applicable`.
         rows: The trained rows that were asked.
         estimate: None where nothing could be measured.
-        decide: For the undecided, what would decide it.
+        decide: For the undecided, what would decide it; of what is not applicable, why.
         detail: What else the numbers say.
         p: Against the threshold, two-sided, for each interim analysis as often; None of what no mean decides.
         adjusted: The same after Holm's correction for all verdicts of one page; None until that is done.
@@ -263,6 +265,10 @@ def _verdicts(
     recipes: list[str | None] = [*dict.fromkeys(recipe for ours in by_recipe.values() for recipe in ours if recipe)]
     verdicts = []
     for recipe in recipes or [None]:
+        if recipe in claim.by_construction:
+            why = claim.by_construction[recipe]
+            verdicts.append(Verdict(recipe, NOT_APPLICABLE, claim.check.rows, None, why))
+            continue
         chosen = {row: ours.get(recipe, ours.get(None)) for row, ours in by_recipe.items()}
         present = [result for result in chosen.values() if result]
         if len(present) < len(chosen):
@@ -321,6 +327,8 @@ def judge_criteria(paper: Paper, reference: Results) -> list[JudgedClaim]:
 
 def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdict:
     check = criterion.check
+    if "stable" in criterion.by_construction:
+        return Verdict("stable", NOT_APPLICABLE, check.rows, None, criterion.by_construction["stable"])
     if missing := [row for row in check.rows if row not in reference]:
         return Verdict("stable", UNDECIDED, check.rows, None, f"Trainings of {', '.join(missing)}.")
     if check.measure == "collapsed_runs":
@@ -409,7 +417,11 @@ def summary(judged: Sequence[JudgedClaim]) -> list[str]:
         words = [verdict.word for verdict in verdicts]
         how = f"With the {RECIPE_NAMES[recipe]} recipe" if recipe else "Here"
         singles = words.count(AGREES) + words.count(DIFFERS)
-        counts = [f"{words.count(word)} {word}" for word in (REPRODUCED, NOT_REPRODUCED, UNDECIDED) if word in words]
+        counts = [
+            f"{words.count(word)} {word}"
+            for word in (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_APPLICABLE)
+            if word in words
+        ]
         if singles:
             counts.append(f"{words.count(AGREES)} of {singles} with one seed point the paper’s way")
         sentences.append(f"{how}, of {len(words)} claims {', '.join(counts)}.")

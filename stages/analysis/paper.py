@@ -148,6 +148,7 @@ class Statement(Model):
         mean: What the mean has to reach besides, where more is asked of it than of the interval.
         interim_analyses: How many verdicts had been passed before the seeds that decide were added.
         runs: The fewest trainings that may answer.
+        by_construction: By recipe, why its answer follows from how it is made, so that no training is asked.
     """
 
     id: str
@@ -160,6 +161,12 @@ class Statement(Model):
     mean: float | None = None
     interim_analyses: int = Field(0, ge=0)
     runs: int = Field(1, ge=1)
+    by_construction: dict[str, str] = {}
+
+    @property
+    def condition(self) -> str:
+        """Which trainings are asked, where not all; else ""."""
+        return "of trainings that did not collapse" if self.learned else ""
 
     def confidence(self, asked: "Claims") -> float:
         """Return the confidence of the statement's interval: more than that of all, after interim analyses."""

@@ -42,6 +42,22 @@ def by_recipe(judged: JudgedClaim) -> dict[str, Verdict]:
     return dict.fromkeys(RECIPE_NAMES.values(), judged.verdicts[0])
 
 
+def statement(judged: JudgedClaim) -> str:
+    """Return what a claim says, and which trainings are asked, where not all."""
+    condition = judged.claim.condition
+    return f"{judged.claim.says} ({condition})" if condition else judged.claim.says
+
+
+def _texts(judged: JudgedClaim) -> list[str]:
+    """Return each recipe's verdict; of rows without a recipe once, for the first."""
+    verdicts = [by_recipe(judged).get(name) for name in RECIPE_NAMES.values()]
+    alike = [place > 0 and verdict is verdicts[0] for place, verdict in enumerate(verdicts)]
+    return [
+        "the same" if same else verdict_text(verdict) if verdict else NONE
+        for verdict, same in zip(verdicts, alike, strict=True)
+    ]
+
+
 def claims_markdown(judged: Sequence[JudgedClaim], dataset: str) -> str:
     """Return one dataset's claims table as Markdown."""
     lines = [["Claim", "paper, Cityscapes", "asked", "recipe", "measured", "verdict"], ["---"] * 6]
@@ -50,7 +66,7 @@ def claims_markdown(judged: Sequence[JudgedClaim], dataset: str) -> str:
         asked = f"{check.unit} {check.side} {check.threshold:g}"
         for verdict in one.verdicts:
             recipe = RECIPE_NAMES[verdict.recipe] if verdict.recipe else ""
-            lines.append([one.claim.says, one.paper, asked, recipe, numbers_of(verdict) or NONE, word_of(verdict)])
+            lines.append([statement(one), one.paper, asked, recipe, numbers_of(verdict) or NONE, word_of(verdict)])
     title = (
         f"**What the paper says, judged on {dataset}.** Measured: mean over seeds [95 % interval], n seeds; {P_NOTE}."
     )
@@ -62,9 +78,8 @@ def all_claims_markdown(reference: Mapping[str, ReferenceResults]) -> str:
     columns = [(one, recipe) for one in reference.values() for recipe in RECIPE_NAMES.values()]
     lines = [["Claim", "paper", *(f"{one.title}, {recipe}" for one, recipe in columns)], ["---"] * (2 + len(columns))]
     for place, of_claim in enumerate(next(iter(reference.values())).claims):
-        verdicts = [by_recipe(one.claims[place]).get(recipe) for one, recipe in columns]
-        texts = [verdict_text(verdict) if verdict else NONE for verdict in verdicts]
-        lines.append([of_claim.claim.says, of_claim.paper, *texts])
+        texts = [text for one in reference.values() for text in _texts(one.claims[place])]
+        lines.append([statement(of_claim), of_claim.paper, *texts])
     return markdown_rows(lines) + "\n"
 
 
