@@ -28,6 +28,7 @@ class Variant:
             where nothing can flip.
         collapsed: How many of the trainings did, see `results.collapsed`.
         resolutions: The fields of its recipe. settings: its hyperparameters.
+        watched: Of each training that was watched, (step, IoU in percent) on held-out images, over the training.
     """
 
     name: str
@@ -40,6 +41,12 @@ class Variant:
     collapsed: int
     resolutions: Mapping[str, Any]
     settings: Mapping[str, Any]
+    watched: Sequence[Sequence[tuple[int, float]]] = ()
+
+    @property
+    def best(self) -> Measured | None:
+        """The highest IoU on held-out images while training, over seeds: what keeping the best weights would give."""
+        return Measured(tuple(max(iou for _, iou in curve) for curve in self.watched)) if self.watched else None
 
 
 def load(root: Path = ROOT, grid: str = "ablation") -> dict[str, dict[str, Variant]]:
@@ -85,5 +92,9 @@ def _variants(runs: Mapping[str, Sequence[Mapping[str, Any]]], limits: Collapse)
         )
         iou = Measured(tuple(first_iou(run) for run in trained))
         dead = sum(collapsed(run, equal or default, limits) for run in trained)
-        how = (trained[0].get(key, {}) for key in ("resolutions", "settings"))
-        yield name, Variant(name, place, iou, equal, false_flip_rate, recall, auroc, dead, *how)
+        resolutions, settings = (trained[0].get(key, {}) for key in ("resolutions", "settings"))
+        curves = [[(step, iou or 0.0) for step, iou in run["watched"]] for run in trained if "watched" in run]
+        yield (
+            name,
+            Variant(name, place, iou, equal, false_flip_rate, recall, auroc, dead, resolutions, settings, curves),
+        )

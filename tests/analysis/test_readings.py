@@ -7,6 +7,7 @@ import pytest
 
 from stages.analysis import readings
 from stages.analysis.readings import FACTORS
+from stages.figures.readings import draw
 from stages.paths import ROOT
 from stages.report.readings_table import readings_table, survivors_table
 from stages.yaml_files import read_yaml
@@ -78,3 +79,20 @@ def test_the_tables_say_what_each_reading_gives(trained):
     assert [line[0].text for line in table.body[-2:]] == ["full", "mixed"]
     counts = survivors_table(found)
     assert [cell.text for cell in counts.body[0]] == ["the variance is", "exp(raw)", "0 of 16", "0 of 16"]
+
+
+def test_what_was_watched_gives_the_best_of_a_training_and_a_curve_a_seed(trained):
+    file = trained / "reference" / "readings" / "nuclei" / "exp-share-pooled-variance-{}.json"
+    for seed, best in ((0, 71.0), (1, 73.0)):
+        path = Path(str(file).format(seed))
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"watched": [[3, 5.0], [6, best], [9, None]]}))
+    found = readings.load(trained)
+    one = found["nuclei"]["exp-share-pooled-variance"]
+    assert one.best.values == (71.0, 73.0)
+    assert found["nuclei"]["softplus-share-pooled-variance"].best is None
+    line = next(line for line in readings_table("nuclei", found["nuclei"]).body if line[0].text == one.name)
+    assert line[-2].text == "72.00 ± 1.41"
+    picture = draw({"nuclei": found["nuclei"]})
+    (axes,) = picture.figure.axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[5.0, 71.0, 0.0], [5.0, 73.0, 0.0]]
+    assert "at best 72.00 ± 1.41, in the end 3.00 ± 0.00" in picture.alt

@@ -1,0 +1,37 @@
+"""When the literal loss lives and when it dies: IoU over the training, under readings that were watched."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from stages.analysis.ablation import Variant
+from stages.analysis.naming import dataset_title
+from stages.figures import style
+from stages.figures.style import Picture
+
+COLOURS = ("#c1432b", "#1f6f8b", "#2e7d4f", "#8a5aa8")
+
+
+@rc_context(style.RULES)
+def draw(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
+    """Draw the IoU on held-out images while training, a thin line a seed, a panel a dataset."""
+    names = list(dict.fromkeys(name for variants in found.values() for name in variants if variants[name].watched))
+    colours = dict(zip(names, COLOURS, strict=False))
+    figure = Figure(figsize=(style.WIDTH, 2.8), layout="constrained")
+    panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+    said = []
+    for axes, (dataset, variants) in zip(panels, found.items(), strict=True):
+        for name in (name for name in names if name in variants):
+            for seed, curve in enumerate(variants[name].watched):
+                steps, ious = np.array(curve).T
+                axes.plot(steps, ious, color=colours[name], lw=1.2, label=name if seed == 0 else None)
+            best, last = variants[name].best, variants[name].iou
+            said.append(f"{name} on {dataset_title(dataset)}: at best {best}, in the end {last}")
+        axes.set_title(dataset_title(dataset), fontweight="bold")
+        axes.set(xlabel="training step", ylim=(-2, 100), xlim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("IoU on held-out images (%)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return Picture(figure, f"IoU on held-out images over the training. {'; '.join(said)}.")
