@@ -105,12 +105,14 @@ class Contents:
         pp_order: See `Packed`.
         masked: How many training images have a mask; they come first in `pp_order`.
         classes: Of the dataset.
+        val_parts: The source's own split of each validation image, such as val and test; empty where there is but one.
     """
 
     ids: dict[str, tuple[str, ...]]
     pp_order: np.ndarray
     masked: int
     classes: Classes
+    val_parts: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -228,13 +230,19 @@ def read_contents(path: Path) -> Contents:
         order = np.array(split["pp_order"], dtype=np.int64)
         ids = {name: tuple(split[name]) for name in SPLITS}
         classes = Classes(tuple(split["classes"]), tuple(split["masks_only"]))
-        masked = int(split["masked"])
+        masked, val_parts = int(split["masked"]), tuple(map(str, split["val_parts"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"{file}: not a split with train, val, pp_order, masked and classes ({error!r})") from None
+        raise UserError(
+            f"{file}: not a split with train, val, val_parts, pp_order, masked and classes ({error!r})"
+        ) from None
     if not np.array_equal(np.sort(order), np.arange(len(ids["train"]))):
         raise UserError(f"{file}: pp_order is not a permutation of the {len(ids['train'])} train images")
     order.flags.writeable = False
-    return Contents(ids, order, masked, classes)
+    if val_parts and len(val_parts) != len(ids["val"]):
+        raise UserError(
+            f"{file}: val_parts names {len(val_parts)} images; allowed: none, or the {len(ids['val'])} of val"
+        )
+    return Contents(ids, order, masked, classes, val_parts)
 
 
 def task_masks(masks: np.ndarray, n_classes: int) -> np.ndarray:

@@ -142,6 +142,11 @@ def repeat_order(folder):
     write_json(folder / "split.json", split)
 
 
+def name_a_part_too_few(folder):
+    split = json.loads((folder / "split.json").read_text())
+    write_json(folder / "split.json", split | {"val_parts": ["test"]})
+
+
 def break_split(folder):
     write_json(folder / "split.json", {"train": []})
 
@@ -163,7 +168,8 @@ def break_split(folder):
         (break_json, r"arrays.json: not valid JSON"),
         (lose_id, r"arrays.json: val/images.npy should be uint8 \[2, 4, 8, 3\] for the images of split.json"),
         (repeat_order, r"split.json: pp_order is not a permutation of the 5 train images"),
-        (break_split, r"split.json: not a split with train, val, pp_order, masked"),
+        (name_a_part_too_few, r"split.json: val_parts names 1 images; allowed: none, or the 3 of val"),
+        (break_split, r"split.json: not a split with train, val, val_parts, pp_order, masked"),
     ],
 )
 def test_a_broken_folder_is_refused_in_one_line_that_names_the_file(folder, damage, message):

@@ -11,4 +11,5 @@ TASKS = {"one": ("car",), "few": ("car", "person")}
 
 def content(ids: dict[str, list[str]], pp_order: list[int]) -> dict[str, Any]:
     """What split.json holds where every training image has a mask."""
-    return {**ids, "pp_order": pp_order, "masked": len(pp_order), "classes": ["car", "person"], "masks_only": []}
+    order = {"pp_order": pp_order, "masked": len(pp_order)}
+    return {**ids, **order, "val_parts": [], "classes": ["car", "person"], "masks_only": []}

@@ -21,7 +21,7 @@ from stages.boxes import fit, scenes
 from stages.boxes.classes import LabelIds, label_ids
 from stages.boxes.draw import draw_boxes, shrink_image, shrink_mask
 from stages.boxes.instances import Instance, find
-from stages.boxes.split import pp_order, split
+from stages.boxes.split import pp_order, split, val_parts
 from stages.boxes.statistics import Tally, table
 from stages.config import Boxes
 from stages.errors import UserError
@@ -74,6 +74,7 @@ def pack(
         **{name: tally.summary() for name, tally in tallies.items()},
     }
     content = {name: [entry.id for entry in part] for name, part in parts.items()} | {
+        "val_parts": val_parts(parts["val"]),
         "pp_order": pp_order(parts["train"], data_seed),
         "masked": sum(entry.pixel_perfect for entry in parts["train"]),
         "classes": ids.classes.boxed,

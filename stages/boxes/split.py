@@ -56,6 +56,12 @@ def split(entries: list[Entry], profile: Boxes, data_seed: int, source: Path) ->
     return parts
 
 
+def val_parts(val: list[Entry]) -> list[str]:
+    """Return the source's own split of each validation image; [] where all are of one, or some are of its train."""
+    named = [entry.split for entry in val]
+    return named if len(set(named)) > 1 and "train" not in named else []
+
+
 def _held_out(entries: list[Entry], share: float, data_seed: int) -> set[str]:
     """Choose about `share` of the entries: whole groups, of which none takes more than half as many again."""
     key, names = f"holdout/{data_seed}", [entry.id for entry in entries]

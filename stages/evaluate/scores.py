@@ -1,6 +1,6 @@
 """The measurements of one trained run: IoU, wrong box labels found, rectangularity, and predictions for the figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ def evaluate(predictor: Predictor, packed: Packed, device: torch.device) -> tupl
         metrics: The content of evaluate/metrics.json: row, seed, dataset, task, recipe, classes and n_images, then
             iou, mean_iou: Percent, of the validation set; NaN for a class that is nowhere.
             confusion: [[int]] pixels, row = true class.
+            parts: Of a validation set of several parts of its source, such as CamVid's val and test, each one's
+                n_images, iou and mean_iou; else {}.
             label_flips, contradictions: Percent, see `box_error_rates`, of the flipped labels of rows that bootstrap,
                 and of the outputs that differ from their label in rows trained on boxes; else None.
             auroc: In [0, 1], of the variance for wrong labels; None for rows without variance or boxes.
@@ -51,7 +53,7 @@ def evaluate(predictor: Predictor, packed: Packed, device: torch.device) -> tupl
     """
     row = predictor.chosen.row
     with torch.inference_mode():
-        validation = _validation(predictor, packed.val, row, device)
+        validation = _validation(predictor, packed, device)
         found = _box_errors(predictor, packed, row, device)
         pictures = _pictures(predictor, packed.val, device) | _worst(predictor, packed.val, validation[2], device)
     run = {key: predictor.run[key] for key in ("row", "seed", "dataset", "task", "recipe")}
@@ -65,13 +67,15 @@ def evaluate(predictor: Predictor, packed: Packed, device: torch.device) -> tupl
 
 
 def _validation(
-    predictor: Predictor, split: Split, row: Row, device: torch.device
+    predictor: Predictor, packed: Packed, device: torch.device
 ) -> tuple[dict[str, Any], dict[str, float | None], np.ndarray]:
     """Return the scores and the rectangularity of the validation set, and the IoU of each of its images."""
+    split, row, parts = packed.val, predictor.chosen.row, np.array(packed.contents.val_parts)
     classes, boxed = predictor.chosen.classes, len(predictor.chosen.classes) - predictor.chosen.masks_only
     n_classes = len(classes)
     with_masks = torch.zeros(n_classes, n_classes, dtype=torch.int64, device=device)
     with_boxes = torch.zeros_like(with_masks)
+    by_part = {str(part): torch.zeros_like(with_masks) for part in dict.fromkeys(parts)}
     shapes: dict[str, list[np.ndarray]] = {"extent": [], "extent_masks": [], "extent_boxes": []}
     pairs, by_image = [], []
     for chosen in _batches(np.arange(len(split))):
@@ -79,6 +83,9 @@ def _validation(
         boxes = np.where(truth == VOID, VOID, split.targets(row.classes)[chosen])
         output = predictor(_tensor(split.images[chosen], device)).output
         with_masks += confusion_matrix(output, _tensor(truth, device), n_classes)
+        for part, counted in by_part.items():
+            mine = parts[chosen] == part
+            counted += confusion_matrix(output[_tensor(mine, device)], _tensor(truth[mine], device), n_classes)
         with_boxes += confusion_matrix(output, _tensor(boxes, device), n_classes)
         # Outputs on void pixels are not judged anywhere, so they belong to no component either.
         judged = np.where(truth == VOID, VOID, output.cpu().numpy())
@@ -86,11 +93,9 @@ def _validation(
         for key, labels in zip(shapes, (judged, truth, boxes), strict=True):
             shapes[key].append(extents(labels, boxed))
         pairs.append(agreements(judged, truth, boxes, split.indices(row.classes)[chosen]))
-    scores = {
-        "iou": dict(zip(classes, class_iou(with_masks), strict=True)),
-        "mean_iou": mean_iou(with_masks),
+    scores = _ious(with_masks, classes, len(split)) | {
         "confusion": with_masks.tolist(),
-        "n_images": len(split),
+        "parts": {part: _ious(counts, classes, int((parts == part).sum())) for part, counts in by_part.items()},
     }
     rectangularity = {
         "iou_with_boxes": _mean(np.array(class_iou(with_boxes)[1:boxed])),
@@ -100,6 +105,11 @@ def _validation(
     rectangularity |= {"component_boxes": _mean(of_components[0]), "component_masks": _mean(of_components[1])}
     rectangularity |= {key: _mean(np.concatenate(values)) for key, values in shapes.items()}
     return scores, rectangularity, np.array(by_image, np.float32)
+
+
+def _ious(confusion: Tensor, classes: Sequence[str], n_images: int) -> dict[str, Any]:
+    iou = dict(zip(classes, class_iou(confusion), strict=True))
+    return {"iou": iou, "mean_iou": mean_iou(confusion), "n_images": n_images}
 
 
 def image_iou(output: np.ndarray, truth: np.ndarray, boxed: int) -> float:

@@ -23,7 +23,7 @@ from stages.paths import ROOT
 from stages.report import answer, claims_table, notebooks, own, pages
 from stages.report.claim_page import claim_page
 from stages.report.paper_tables import Comparison, paper_tables
-from stages.report.run_tables import flip_table, other_rows, shape_table
+from stages.report.run_tables import flip_table, other_rows, parts_table, shape_table
 from stages.report.sensitivity import sensitivity_table
 from stages.report.tables import NONE
 
@@ -90,6 +90,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         single=all(len(result.runs) == 1 for result in found.values()),
         tables=[table.html() for table in paper_tables(comparison)],
         others=_html(other_rows(comparison)),
+        parts=_html(parts_table(comparison)),
         sensitivity=_html(sensitivity_table(Comparison(printed, settings.rows, dataset, trained))) if trained else None,
         flips=flip_table(comparison).html(),
         shapes=shape_table(comparison).html(),

@@ -27,6 +27,7 @@ from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
 from stages.report.paper_tables import Comparison, paper_tables
+from stages.report.run_tables import parts_table
 from stages.report.sensitivity import sensitivity_table
 from stages.report.tables import markdown_rows, write
 
@@ -66,7 +67,8 @@ def write_all(root: Path = ROOT) -> list[Path]:
         for stale in (out / "tables").glob("*"):  # a table that is no longer made
             stale.unlink()
         varied = sensitivity_table(Comparison(printed, settings.rows, dataset, one.entries))
-        write([*paper_tables(comparison), *([varied] if varied else [])], out / "tables")
+        others = [table for table in (varied, parts_table(comparison)) if table]
+        write([*paper_tables(comparison), *others], out / "tables")
         (out / "claims.md").write_text(claims_markdown(one.claims, one.title), encoding="utf-8")
         chosen = settings.params.model_copy(update={"dataset": dataset})
         drawn = overview.draw(printed, config.Settings(chosen, settings.profile, settings.rows), one.results)

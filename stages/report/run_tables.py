@@ -55,6 +55,33 @@ def other_rows(comparison: Comparison) -> Table | None:
     return Table("others", title, comparison.spread_note, [headers(head)], body, notes, records)
 
 
+def parts_table(comparison: Comparison) -> Table | None:
+    """Return the IoU on each part of a validation set, such as CamVid's val and test; None where it has one."""
+    found = {name: one for name, one in comparison.found.items() if any(run.get("parts") for run in one.runs)}
+    if not found:
+        return None
+    parts = list(dict.fromkeys(part for one in found.values() for run in one.runs for part in run.get("parts", ())))
+    images = [max(one.runs[0]["parts"][part]["n_images"] for one in found.values()) for part in parts]
+    titles = [f"{part}, {count} images" for part, count in zip(parts, images, strict=True)]
+    head = headers([Cell("Row", "text"), *map(Cell, titles)])
+    body, records = [], []
+    for name, one in found.items():
+        label = ("mean_iou",) if len(one.classes) > 2 else ("iou", one.classes[1])
+        values = {part: one.value("parts", part, *label) for part in parts}
+        cells = [Cell(comparison.shown(value)) for value in values.values()]
+        body.append([Cell(name, "text name", header=True), *cells])
+        records += [
+            {"row": name, "part": part, "iou": csv_number(value.mean if value else None)}
+            for part, value in values.items()
+        ]
+    title = f"The parts of the validation set, on {comparison.title}"
+    caption = (
+        f"IoU in percent of the first class, of rows with several classes their mean. {comparison.spread_note} "
+        "Every other number here is of all parts together."
+    )
+    return Table("parts", title, caption, [head], body, (), records)
+
+
 def _place(label: str) -> tuple[str, ...]:
     """Return where a run has the IoU of a class, or the mean of them."""
     return ("mean_iou",) if label == "mean" else ("iou", label)

@@ -20,6 +20,7 @@ def test_official_split_is_the_sources(folder, tmp_path):
         folder.add(name, split=split)
     split = split_of(folder.pack(tmp_path / "packed"))
     assert (split["train"], split["val"]) == (["b", "d"], ["a", "c"])
+    assert split["val_parts"] == ["test", "val"]
 
 
 def test_random_split_is_80_20_without_overlap_and_follows_data_seed(folder, tmp_path):
@@ -35,6 +36,7 @@ def test_random_split_is_80_20_without_overlap_and_follows_data_seed(folder, tmp
     assert set(splits[0]["val"]) != set(splits[2]["val"])
     official = {entry["id"] for entry in folder.images if entry["split"] == "val"}
     assert 0 < len(official & set(splits[0]["val"])) < 10  # drawn from both of the source's splits
+    assert splits[0]["val_parts"] == []
 
 
 def test_holdout_takes_runs_of_neighbours_from_the_training_images_alone(folder, tmp_path):

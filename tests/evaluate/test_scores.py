@@ -1,5 +1,7 @@
 """One run's measurements against slow loops over pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,18 @@ def test_iou_of_the_whole_validation_set(make_packed, metrics_of, row):
     assert metrics["iou"] == pytest.approx(dict(zip(classes, ious, strict=True)))
     assert metrics["mean_iou"] == pytest.approx(np.mean(ious))
     assert metrics["n_images"] == 20
+
+
+def test_each_part_of_the_validation_set_is_judged_by_itself(make_packed, metrics_of):
+    whole = make_packed(2)
+    named = tuple("val" if k < 7 else "test" for k in range(20))
+    metrics = metrics_of(replace(whole, contents=replace(whole.contents, val_parts=named)), FULL)
+    assert {part: found["n_images"] for part, found in metrics["parts"].items()} == {"val": 7, "test": 13}
+    truth, said = whole.val.masks("one")[7:] == 1, whole.val.images[7:, ..., 0] == 1
+    judged = whole.val.masks("one")[7:] != 255
+    iou = 100 * (truth & said & judged).sum() / ((truth | said) & judged).sum()
+    assert metrics["parts"]["test"]["iou"]["car"] == pytest.approx(iou)
+    assert metrics_of(whole, FULL)["parts"] == {}
 
 
 def _slow_rates(packed, row, is_found, only=None):

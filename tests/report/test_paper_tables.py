@@ -210,3 +210,16 @@ def test_results_of_another_dataset_are_never_shown_under_this_ones_name(project
     file.write_text(file.read_text().replace("dataset: synthetic", "dataset: camvid"))
     with pytest.raises(UserError, match="is of dataset synthetic, params.yaml says camvid"):
         results.results(config.load(project), project)
+
+
+def test_the_parts_of_a_validation_set_have_their_own_numbers(comparison):
+    assert run_tables.parts_table(comparison) is None
+    result = comparison.found["bce-500"]
+    parts = {
+        "val": {"n_images": 9, "iou": {"background": 90.0, "car": 61.0}, "mean_iou": 75.5},
+        "test": {"n_images": 20, "iou": {"background": 88.0, "car": 48.5}, "mean_iou": 68.25},
+    }
+    split = results.Result("bce-500", tuple({**run, "parts": parts} for run in result.runs))
+    table = run_tables.parts_table(replace(comparison, found={**comparison.found, "bce-500": split}))
+    assert [cell.text for cell in table.head[0]] == ["Row", "val, 9 images", "test, 20 images"]
+    assert [[cell.text for cell in line] for line in table.body] == [["bce-500", "61.00", "48.50"]]
