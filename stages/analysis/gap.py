@@ -1,6 +1,8 @@
 """The headline measure: how much a row closes of the gap from the plain loss on mixed labels to all masks."""
 
 from dataclasses import dataclass
+from itertools import count
+from statistics import fmean
 
 from stages.analysis.naming import FIRST
 from stages.analysis.paper import Paper
@@ -63,6 +65,42 @@ def gap_share(row: str, paper: Paper, found: Results, task: str = "one") -> GapS
     there = (gap.mean if gap.low is None else gap.low) > asked.gap.least
     percent = {seed: 100 * value for seed, value in gained.values.items()}
     return GapShare(row, gap, gained, ratio(percent, shared, asked.confidence) if there else None)
+
+
+DRAW = "-draw-{}"
+"""What the name of an entry of studies/reference.yaml ends with, of the trainings with data_seed 1, 2 ..."""
+
+
+def share_over_draws(row: str, paper: Paper, entries: Results) -> Estimate | None:
+    """Return the share of the gap over several draws of which images have masks, in percent.
+
+    The seeds of a draw are averaged first: the interval is over draws, so it holds what both vary. Full supervision has
+    one draw, since all of its images have masks.
+
+    Args:
+        row: Its name, as of data_seed 0.
+        paper: Says between which rows the gap lies.
+        entries: The results by entry of studies/reference.yaml.
+
+    Returns:
+        The estimate, with a value for each data_seed; None with fewer than two draws, or where one has no gap.
+    """
+    gap = paper.asked.gap
+    gained, gaps = {}, {}
+    for draw in count():
+        ending = DRAW.format(draw) if draw else ""
+        names = (row + ending, gap.row + ending, gap.full)
+        if any(name not in entries for name in names):
+            break
+        ours, mixed, full = (entries[name].iou_by_seed(FIRST) for name in names)
+        shared = [seed for seed in ours if seed in mixed and seed in full]
+        if not shared:
+            break
+        gained[draw] = 100 * fmean(ours[seed] - mixed[seed] for seed in shared)
+        gaps[draw] = fmean(full[seed] - mixed[seed] for seed in shared)
+    if len(gaps) < 2 or min(gaps.values()) <= gap.least:
+        return None
+    return ratio(gained, gaps, paper.asked.confidence)
 
 
 def printed_gap_share(row: str, paper: Paper) -> float | None:

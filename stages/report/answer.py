@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stages.analysis.gap import GapShare, gap_share, printed_gap_share
+from stages.analysis.gap import GapShare, gap_share, printed_gap_share, share_over_draws
 from stages.analysis.naming import FIRST, class_name
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.results import Result, Results, collapsed, full_supervision
+from stages.analysis.statistics import Estimate
 from stages.report.paper_tables import Comparison
 
 LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
@@ -97,6 +98,26 @@ def gaps(paper: Paper, sources: Sequence[Results]) -> Share:
     measured = [gap_share(gap.row, paper, source) for source in sources]
     here = ["–" if one is None else _interval(one) for one in measured]
     return Share("The gap: full supervision − plain BCE, mixed", f"{printed:.1f} points", here)
+
+
+def over_draws(paper: Paper, references: Sequence[ReferenceResults], before: int = 0) -> Share | None:
+    """Return the stable recipe's share of the gap over draws of which images have masks; None where none has several.
+
+    Args:
+        paper: Says between which rows the gap lies.
+        references: The reference runs of each dataset.
+        before: How many results without draws stand before them.
+    """
+    found = [share_over_draws(STABLE, paper, one.entries) for one in references]
+    if not any(found):
+        return None
+    texts = ["–" if one is None else f"{one.mean:.0f} %{_ends(one)} (n = {one.n} draws)" for one in found]
+    name = f"{METHODS[STABLE]}, over draws of which images have masks"
+    return Share(name, "–", ["–"] * before + texts)
+
+
+def _ends(found: Estimate) -> str:
+    return "" if found.low is None else f" [{found.low:.0f}, {found.high:.0f}]"
 
 
 def _interval(found: GapShare) -> str:

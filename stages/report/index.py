@@ -75,7 +75,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         closed=answer.closed(comparison),
         chart=_address(table2.draw(printed, dataset, found)),
         gaps=answer.gaps(printed, sources),
-        shares=answer.shares(printed, sources),
+        shares=[*answer.shares(printed, sources), *filter(None, [answer.over_draws(printed, listed, before=1)])],
         least_gap=printed.asked.gap.least,
         regime=[claims.judge_regime(printed, source) for source in sources],
         paper=printed,

@@ -22,7 +22,7 @@ from stages.config import Row
 from stages.errors import UserError, run
 from stages.figures import overview, style, table2
 from stages.paths import ROOT
-from stages.report.answer import gaps, reference_sentence, shares
+from stages.report.answer import gaps, over_draws, reference_sentence, shares
 from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
@@ -144,7 +144,8 @@ def _gap_table(complete: Mapping[str, ReferenceResults], printed: Paper) -> str:
         ["Row", "paper, Cityscapes", *(one.title for one in complete.values())],
         ["---", *["---:"] * (1 + len(sources))],
     ]
-    listed = [gaps(printed, sources), *shares(printed, sources)]
+    draws = over_draws(printed, list(complete.values()))
+    listed = [gaps(printed, sources), *shares(printed, sources), *filter(None, [draws])]
     return markdown_rows([*lines, *([one.name, one.paper, *one.here] for one in listed)]) + "\n"
 
 

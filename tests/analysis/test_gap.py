@@ -3,7 +3,7 @@
 import pytest
 
 from stages.analysis import claims, paper
-from stages.analysis.gap import gap_share, printed_gap_share
+from stages.analysis.gap import gap_share, printed_gap_share, share_over_draws
 from stages.analysis.results import Result
 
 PAPER = paper.load()
@@ -103,3 +103,18 @@ def test_a_plain_row_that_is_missing_leaves_the_regime_open():
     found = regime(full=(80.0,), mixed=(77.0,))
     assert found["mixed-costs"] == ("differs", pytest.approx(3.0))
     assert found["boxes-cost"] == ("undecided", None)
+
+
+def test_over_draws_the_seeds_of_each_are_averaged_first():
+    full, mixed = (80.0, 82.0), (70.0, 72.0)
+    entries = found(full=full, mixed=mixed, method=(75.0, 77.0))  # 50 % of 10 points
+    assert share_over_draws(METHOD, PAPER, entries) is None
+    more = found(full=full, mixed=(72.0, 72.0), method=(79.0, 80.2))  # 7.6 of 9 points
+    entries |= {f"{name}-draw-1": result for name, result in more.items() if name != "bce-2780"}
+    share = share_over_draws(METHOD, PAPER, entries)
+    assert share.values == pytest.approx({0: 500.0, 1: 760.0})
+    assert share.mean == pytest.approx(100 * (5 + 7.6) / (10 + 9))
+    assert share.low is None or share.low < share.mean < share.high
+    level = found(full=full, mixed=(79.0, 80.0), method=(79.0, 80.2))
+    entries |= {f"{name}-draw-1": result for name, result in level.items() if name != "bce-2780"}
+    assert share_over_draws(METHOD, PAPER, entries) is None
