@@ -350,7 +350,12 @@ def test_an_oracle_is_for_plain_losses_on_box_images(root: Path, row: str) -> No
 
 
 def test_a_training_may_look_at_held_out_images_alone(root: Path) -> None:
-    put(root, "configs/datasets.yaml", r"^      steps: 360$", "      steps: 360\n      watch_every: 50")
+    put(
+        root,
+        "configs/datasets.yaml",
+        r"^      steps: 1000\n      learning_rate: 0.0015$",
+        "      steps: 1000\n      learning_rate: 0.0015\n      watch_every: 50",
+    )
     assert "train.watch_every above 0 is for `split: holdout`" in refusal(root)
     put(root, "configs/datasets.yaml", r"^      watch_every: 50$", "      watch_every: 55")
     assert "watch_every is 55; allowed: a multiple of 10 from 0 up" in refusal(root)

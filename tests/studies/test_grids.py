@@ -165,18 +165,17 @@ def test_a_variant_changes_what_it_says_and_nothing_else(root):
 
 
 def test_what_a_grid_sets_for_a_dataset_holds_for_all_of_its_runs_unless_one_says_otherwise(root):
-    text = (root / "studies/reference.yaml").read_text()
-    assert "synthetic: {steps: 720}" in text
-    (root / "studies/reference.yaml").write_text(
-        text.replace("synthetic: {steps: 720}", "synthetic: {steps: 720, tau: 3.0}")
-    )
-    runs = {dataset: runs_of(root, "reference", dataset) for dataset in ("synthetic", "camvid")}
-    assert runs["synthetic"]["bce-2780"].changes.set == {"steps": 720, "tau": 3.0}
-    assert runs["synthetic"]["bootstrap-500-2280-tau-1"].changes.set["tau"] == 1.0
-    assert runs["camvid"]["bce-2780"].changes.set == {}
-    (root / "studies/reference.yaml").write_text(text.replace("synthetic: {steps: 720}", "drawn: {steps: 720}"))
-    with pytest.raises(UserError, match="studies/reference.yaml: set has drawn; allowed: synthetic, .*camvid"):
-        runs_of(root, "reference")
+    file = root / "studies/causes.yaml"
+    text = file.read_text()
+    assert "synthetic-classes: {steps: 1000}" in text
+    more = text.replace("synthetic-classes: {steps: 1000}", "synthetic-classes: {steps: 1000, tau: 3.0}")
+    file.write_text(f"{more}  another: {{set: {{tau: 1.0}}}}\n")
+    runs = runs_of(root, "causes", "synthetic-classes")
+    assert runs["literal"].changes.set == {"steps": 1000, "tau": 3.0}
+    assert runs["another"].changes.set == {"steps": 1000, "tau": 1.0}
+    file.write_text(text.replace("synthetic-classes: {steps: 1000}", "drawn: {steps: 720}"))
+    with pytest.raises(UserError, match="studies/causes.yaml: set has drawn; allowed: synthetic, .*camvid"):
+        runs_of(root, "causes", "synthetic-classes")
 
 
 def test_a_seed_that_no_entry_has_is_refused(root):
@@ -228,8 +227,8 @@ def test_what_a_part_of_a_grid_leaves_out_stays_queued(root, monkeypatch):
 
 
 def test_an_entry_for_some_datasets_is_in_no_others_grid(root):
-    assert "full-720-steps" in runs_of(root, dataset="synthetic")
-    assert "full-720-steps" not in runs_of(root, dataset="camvid")
+    assert "ce-all-2780" in runs_of(root, "reference", "camvid")
+    assert "ce-all-2780" not in runs_of(root, "reference", "synthetic")
 
 
 def test_masks_and_boxes_make_up_the_papers_pool(root):
@@ -259,7 +258,7 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
         ),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
         ("{pp: 100,", "{pp: -1,", "runs.pp-100.pp: input should be greater than or equal to 0"),
-        ("{datasets: [camvid],", "{datasets: [camvit],", "datasets has camvit; allowed: synthetic, "),
+        ("datasets: [camvid]", "datasets: [camvit]", "datasets has camvit; allowed: synthetic, "),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, priro: 0.0}}", "priro: extra inputs are not permitted"),
     ],
 )
