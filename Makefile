@@ -22,7 +22,7 @@ queue: .venv/installed identity
 	@$(BIN)/python -m stages.reproduce --queue --jobs $(or $(J),2)
 
 test: lint
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: .venv/installed
 	@$(BIN)/python -m pytest -m "not slow and not integration and not gpu"

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from stages.arrays import PAPER_MASKS, Contents, write_json
+from stages.arrays import PAPER_MASKS, Classes, Contents, write_json
 from stages.config import Row, Settings
 
 FILE = "left_out.json"
@@ -20,12 +20,19 @@ def reason(settings: Settings, name: str, contents: Contents) -> str | None:
     row, dataset, tasks = settings.rows[name], settings.params.dataset, contents.classes.tasks
     if settings.profile.train.rows == "own" and not (row.own and row.classes == tasks[-1]):
         return f"not one of the rows for data of one's own with {_counted(contents)}"
-    if row.classes not in tasks:
-        return f"needs {_needed(row)} classes; {dataset} has {', '.join(contents.classes.boxed)}"
+    if lacking := lacks_classes(row, contents.classes, dataset):
+        return lacking
     if not contents.complete and row.pp > PAPER_MASKS:
         images = len(contents.ids["train"])
         return f"needs more masks than boxes alone; {contents.masked} of {images} training images have masks"
     return None
+
+
+def lacks_classes(row: Row, classes: Classes, dataset: str) -> str | None:
+    """Return why a dataset of these classes cannot fill a row; None where it can."""
+    if row.classes in classes.tasks:
+        return None
+    return f"needs {_needed(row)} classes; {dataset} has {', '.join(classes.boxed)}"
 
 
 def _counted(contents: Contents) -> str:

@@ -8,8 +8,9 @@ threshold, other samples) is judged by the committed reference runs alone, so th
 setting.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,6 +27,7 @@ NOT_APPLICABLE = "not applicable"
 AGREES, DIFFERS = "agrees", "differs"
 """Which way a single seed points; no verdict."""
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 Runs = tuple[Mapping, ...]
 """One run of each of the measure's rows, of the same seed."""
 
@@ -194,7 +196,7 @@ def judge(check: Check, found: Sequence[Result], asked: Claims, confidence: floa
 
 
 def judge_claims(
-    paper: Paper, rows: Mapping[str, Row], found: Results, reference: Results, left_out: Container[str] = ()
+    paper: Paper, rows: Mapping[str, Row], found: Results, reference: Results, left_out: Mapping[str, str] = NOTHING
 ) -> list[JudgedClaim]:
     """Judge each claim of the paper, with a verdict for each recipe that was trained.
 
@@ -203,11 +205,12 @@ def judge_claims(
         rows: All of configs/rows.yaml.
         found: The results of these rows.
         reference: The reference runs on the same dataset.
-        left_out: The rows that the dataset does not train; nothing is asked of them.
+        left_out: Why the dataset does not train some rows; what asks about one of them is not applicable.
     """
     judged = []
     for claim in paper.asked.claims:
-        if any(row in left_out for row in claim.check.rows):
+        if whys := [left_out[row] for row in claim.check.rows if row in left_out]:
+            judged.append(JudgedClaim(claim, printed(claim, paper), [_not_asked(claim, whys[0])], found))
             continue
         committed = any(row not in rows for row in claim.check.rows)
         source = reference if committed else found
@@ -218,6 +221,10 @@ def judge_claims(
             verdicts = _verdicts(claim, by_recipe, full_supervision(source), paper.asked)
         judged.append(JudgedClaim(claim, printed(claim, paper), verdicts, source, committed))
     return adjusted(judged)
+
+
+def _not_asked(statement: Statement, why: str) -> Verdict:
+    return Verdict(None, NOT_APPLICABLE, statement.check.rows, None, f"{why[0].upper()}{why[1:]}.")
 
 
 def adjusted(judged: Sequence[JudgedClaim]) -> list[JudgedClaim]:
@@ -318,11 +325,14 @@ def _by_mean(check: Check, found: Results, asked: Claims) -> Verdict:
 # ---- acceptance criteria ---------------------------------------------------------------------------------------------
 
 
-def judge_criteria(paper: Paper, reference: Results) -> list[JudgedClaim]:
-    """Judge each acceptance criterion by the reference runs of one dataset."""
-    asked = paper.asked
-    criteria = [JudgedClaim(one, "", [_criterion(one, reference, asked)], reference, True) for one in asked.criteria]
-    return adjusted(criteria)
+def judge_criteria(paper: Paper, reference: Results, left_out: Mapping[str, str] = NOTHING) -> list[JudgedClaim]:
+    """Judge each acceptance criterion by the reference runs of one dataset; `left_out` as for `judge_claims`."""
+    asked, judged = paper.asked, []
+    for one in asked.criteria:
+        whys = [left_out[row] for row in one.check.rows if row in left_out]
+        verdict = _not_asked(one, whys[0]) if whys else _criterion(one, reference, asked)
+        judged.append(JudgedClaim(one, "", [verdict], reference, True))
+    return adjusted(judged)
 
 
 def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdict:

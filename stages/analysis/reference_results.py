@@ -1,15 +1,18 @@
 """The committed reference runs, judged, one dataset after another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages import config
 from stages.analysis import claims
 from stages.analysis.claims import JudgedClaim
 from stages.analysis.naming import dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.results import REFERENCE, Results, reference_runs
-from stages.config import Row
+from stages.arrays import Classes
+from stages.config import Profile, Row
+from stages.left_out import lacks_classes
 from stages.paths import ROOT
 
 
@@ -23,6 +26,7 @@ class ReferenceResults:
         results: Those of the rows of configs/rows.yaml alone, in its order, that were trained.
         claims: Each claim's verdicts, in the order of paper/claims.yaml.
         criteria: Each acceptance criterion's verdict.
+        left_out: Why the dataset has no training of some rows of configs/rows.yaml.
     """
 
     dataset: str
@@ -30,6 +34,7 @@ class ReferenceResults:
     results: Results
     claims: Sequence[JudgedClaim]
     criteria: Sequence[JudgedClaim]
+    left_out: Mapping[str, str]
 
     @property
     def title(self) -> str:
@@ -46,6 +51,8 @@ class ReferenceResults:
 def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[str, ReferenceResults], list[str]]:
     """Return every dataset on which each row of the paper is trained, and a line about each on which some are not.
 
+    A dataset with one class needs no row with several.
+
     Args:
         paper: The claims and criteria.
         rows: All of configs/rows.yaml.
@@ -54,10 +61,11 @@ def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[st
     Raises:
         UserError: A training's file is no JSON, or not what its name says.
     """
-    complete, lacking = {}, []
+    complete, lacking, profiles = {}, [], config.read_profiles(root)
     for dataset in sorted(folder.name for folder in (root / "reference" / REFERENCE).glob("*/")):
         entries = reference_runs(dataset, root)
-        printed = [row for row in rows if paper.row(row, rows[row].recipe)]
+        left_out = _unfilled(rows, profiles[dataset], dataset) if dataset in profiles else {}
+        printed = [row for row in rows if paper.row(row, rows[row].recipe) and row not in left_out]
         if not any(row in entries for row in printed):
             continue  # trainings with all classes alone, which the paper does not have
         if missing := [row for row in printed if row not in entries]:
@@ -65,6 +73,16 @@ def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[st
             lacking.append(f"{left}: `python -m stages.studies reference {dataset}`")
             continue
         found = {row: entries[row] for row in rows if row in entries}
-        judged = claims.judge_claims(paper, rows, found, entries)
-        complete[dataset] = ReferenceResults(dataset, entries, found, judged, claims.judge_criteria(paper, entries))
+        judged = claims.judge_claims(paper, rows, found, entries, left_out)
+        criteria = claims.judge_criteria(paper, entries, left_out)
+        complete[dataset] = ReferenceResults(dataset, entries, found, judged, criteria, left_out)
     return complete, lacking
+
+
+def _unfilled(rows: dict[str, Row], profile: Profile, dataset: str) -> dict[str, str]:
+    """Return why a dataset has too few classes for some rows; {} where its files name the classes."""
+    if not isinstance(profile.boxes.classes, dict):
+        return {}
+    classes = Classes(tuple(profile.boxes.classes), tuple(profile.boxes.masks_only))
+    whys = {name: lacks_classes(row, classes, dataset) for name, row in rows.items()}
+    return {name: why for name, why in whys.items() if why}

@@ -63,10 +63,10 @@ def write_all(root: Path = ROOT) -> list[Path]:
     folders = []
     for dataset, one in complete.items():
         folders.append(out := root / "reference" / dataset)
-        comparison = Comparison(printed, settings.rows, dataset, one.results)
+        comparison = Comparison(printed, settings.rows, dataset, one.results, one.left_out)
         for stale in (out / "tables").glob("*"):  # a table that is no longer made
             stale.unlink()
-        varied = sensitivity_table(Comparison(printed, settings.rows, dataset, one.entries))
+        varied = sensitivity_table(Comparison(printed, settings.rows, dataset, one.entries, one.left_out))
         others = [table for table in (varied, parts_table(comparison)) if table]
         write([*paper_tables(comparison), *others], out / "tables")
         (out / "claims.md").write_text(claims_markdown(one.claims, one.title), encoding="utf-8")

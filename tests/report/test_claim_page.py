@@ -32,7 +32,7 @@ def built(seeded) -> dict[str, str]:
 def found(seeded) -> dict[str, claims.JudgedClaim]:
     settings = config.load(seeded)
     trained = results.results(settings, seeded)
-    left_out = results.left_out_rows(seeded)  # of the claim about more classes, which has no page here
+    left_out = results.left_out_rows(seeded)
     judged = claims.judge_claims(paper.load(seeded), settings.rows, trained, {}, left_out)
     return {one.claim.id: one for one in judged}
 

@@ -98,6 +98,21 @@ def test_a_dataset_on_which_a_row_is_not_trained_is_named_and_left_out(reference
     assert "on CamVid" not in (reference_runs / "README.md").read_text()
 
 
+def test_a_dataset_of_one_class_needs_no_row_with_several(reference_runs: Path):
+    folder = reference_runs / "reference" / "runs"
+    shutil.copytree(folder / "synthetic", folder / "nuclei")
+    for file in (folder / "nuclei").glob("ce-*.json"):
+        file.unlink()
+    assert [written.name for written in reference.write_all(reference_runs)] == ["nuclei", "synthetic"]
+    page = (reference_runs / "docs" / "results.md").read_text()
+    (line,) = (line for line in page.splitlines() if line.startswith("| With several classes, bootstrapping beats the"))
+    nuclei, again, literal, _ = (cell.strip() for cell in line.split("|")[3:7])
+    assert nuclei == "not applicable: Needs two or more classes; nuclei has nucleus."
+    assert again == "the same"
+    assert literal.startswith("not reproduced: ")
+    assert "Table 2 on nuclei" in page and "Table 3 on nuclei" not in page
+
+
 def test_the_readme_prefers_photographs(reference_runs: Path):
     folder = reference_runs / "reference" / "runs"
     shutil.copytree(folder / "synthetic", folder / "camvid")
