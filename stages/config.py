@@ -98,6 +98,18 @@ class Overrides(Model):
     reduction: Literal["pooled", "two_means"] | None = Field(None, description="pooled, two_means")
 
 
+def _unread(loss: str) -> set[str]:
+    """Return the fields of Overrides that say nothing to a loss."""
+    if loss == "bootstrap":
+        return {"trigger", "estimator", "flip_to"}
+    if loss == "ce_bootstrap":
+        return {"flip_target", "prior", "keep_attenuation"}
+    read = {"warmup_share", "mean_start", "reduction", "last_layer"}
+    if loss not in ("bce", "ce"):
+        read |= {"bound", "smax", "initial_variance", "variance", "variance_weights"}
+    return set(Overrides.model_fields) - read - ({"estimator"} if loss == "ce_uncertainty" else set())
+
+
 class Row(Model):
     """One row: what is trained, on how many of the paper's 2780 images."""
 
@@ -145,16 +157,10 @@ class Row(Model):
                 "recipe (paper, stable) must be given for bootstrap and ce_bootstrap, and for no other loss"
             )
         overridden = set(self.overrides.model_dump(exclude_none=True))
-        if not self.bootstraps and overridden - {"warmup_share"}:
-            raise ValueError("overrides other than warmup_share are for bootstrap and ce_bootstrap alone")
+        if ignored := sorted(overridden & _unread(self.loss)):
+            raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
         if "warmup_share" in overridden and not self.mixes:
             raise ValueError("overrides with warmup_share are for rows of both kinds of images (pp and box above 0)")
-        unread = {
-            "bootstrap": ("trigger", "estimator", "flip_to"),
-            "ce_bootstrap": ("flip_target", "prior", "keep_attenuation"),
-        }.get(self.loss, ())
-        if ignored := [name for name in unread if name in overridden]:
-            raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
         if self.overrides.initial_variance is not None and self.overrides.initial_variance_per_tau:
             raise ValueError("overrides take either initial_variance or initial_variance_per_tau, above 0")
         if self.overrides.decides == "posterior" and self.loss == "ce_bootstrap":

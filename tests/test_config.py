@@ -329,7 +329,7 @@ def test_a_file_without_any_row_is_refused(root: Path) -> None:
         (
             "bce-500",
             "{prior: 0}",
-            "rows.one_pool.bce-500: overrides other than warmup_share are for bootstrap and ce_bootstrap",
+            "rows.one_pool.bce-500: loss bce does not read prior",
         ),
         (
             "bce-500",

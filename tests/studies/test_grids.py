@@ -254,7 +254,7 @@ def test_no_two_runs_share_a_name_or_a_setting(root):
         (
             "row: bootstrap-500-2280-stable",
             "row: bce-500",
-            "runs.base: overrides other than warmup_share are for bootstrap and ce_bootstrap alone",
+            "runs.base: loss bce does not read bound, fill_cap, initial_variance_per_tau, prior, smax",
         ),
         ("{<<: *all, prior: 0.0}}", "{<<: *all, trigger: max}}", "runs.no-prior: loss bootstrap does not read trigger"),
         ("{pp: 100,", "{pp: -1,", "runs.pp-100.pp: input should be greater than or equal to 0"),
