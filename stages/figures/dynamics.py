@@ -148,8 +148,14 @@ RAW_STARTS = {"exp": 1.0, "softplus": math.log(2), "one_plus_elu": 1.0, "sigma":
 
 
 @rc_context(style.RULES)
-def readings(tau: float, temperature: float, pp_share: float) -> Picture:
-    """Draw the phase portrait of box pixels, the mean slow, for each way to read a variance from the network."""
+def readings(tau: float, temperature: float, pp_share: float, loss: str) -> Picture:
+    """Draw the phase portrait of box pixels, the mean slow, for each way to read a variance from the network.
+
+    Args:
+        tau, temperature: Of Eq 11.
+        pp_share: What share of a pixel's pull pixel-perfect draws have.
+        loss: What in the loss gives them that share.
+    """
     figure = Figure(figsize=(style.WIDTH, 4.9))
     ends = {}
     for column, (name, title) in enumerate(READINGS.items()):
@@ -172,8 +178,8 @@ def readings(tau: float, temperature: float, pp_share: float) -> Picture:
     heading(
         figure,
         "The same drift, where the network’s output r is read otherwise",
-        f"literal recipe, τ = {tau:g}, {pp_share:.0%} pixel-perfect draws, mean ten times slower than r; computed from "
-        "the loss functions, no data",
+        f"literal recipe, τ = {tau:g}, {loss}: pixel-perfect draws have {pp_share:.0%} of the pull; mean ten times "
+        "slower than r; computed from the loss functions, no data",
     )
     said = "; ".join(
         f"{READINGS[name]}: foreground that starts at mean {mean:g} ends as "
@@ -181,7 +187,7 @@ def readings(tau: float, temperature: float, pp_share: float) -> Picture:
         for name in READINGS
         for mean in (UNTRAINED[0], 0.0)
     )
-    return Picture(figure, f"Ten planes of mean and variance for five readings of the variance. {said}.")
+    return Picture(figure, f"Ten planes of mean and variance for five readings of the variance, {loss}. {said}.")
 
 
 # ---- real trainings --------------------------------------------------------------------------------------------------

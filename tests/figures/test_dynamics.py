@@ -38,11 +38,15 @@ def test_two_committed_trainings_are_told_by_their_own_numbers(project):
 @pytest.mark.integration
 def test_readings_of_the_variance_are_told_apart_by_where_foreground_ends():
     """From the labels' share, exp loses the foreground and softplus keeps it."""
-    picture = dynamics.readings(2.5, 0.2, 0.25)
+    picture = dynamics.readings(2.5, 0.2, 0.25, "one mean")
     assert "σ² = exp(r): foreground that starts at mean -2.5 ends as background" in picture.alt
     assert "σ² = softplus(r): foreground that starts at mean -2.5 ends as foreground" in picture.alt
+    assert "exp(r): foreground that starts at mean 0 ends as background" in picture.alt
     titles = [axes.get_title() for axes in picture.figure.axes if axes.get_title()]
     assert titles == list(dynamics.READINGS.values())
+    half = dynamics.readings(2.5, 0.2, 0.5, "two means")
+    assert "two means. " in half.alt
+    assert "exp(r): foreground that starts at mean 0 ends as foreground" in half.alt
     for name, variance in dynamics.RAW_STARTS.items():
         raw = 1.0 if name == "square" else 0.0
         found = read_log_variance(torch.tensor(raw, dtype=torch.float64), name).exp().item()
