@@ -181,10 +181,12 @@ def readings(tau: float, temperature: float, pp_share: float, loss: str) -> Pict
         f"literal recipe, τ = {tau:g}, {loss}: pixel-perfect draws have {pp_share:.0%} of the pull; mean ten times "
         "slower than r; computed from the loss functions, no data",
     )
+    kinds = ("background", "foreground")
     said = "; ".join(
-        f"{READINGS[name]}: foreground that starts at mean {mean:g} ends as "
-        f"{'foreground' if ends[name, 1, mean] else 'background'}"
+        f"{READINGS[name]}: {kinds[pixel.truth]} that starts at mean {mean:g} ends as "
+        f"{kinds[ends[name, pixel.truth, mean]]}"
         for name in READINGS
+        for pixel in (FOREGROUND, WRONG)
         for mean in (UNTRAINED[0], 0.0)
     )
     return Picture(figure, f"Ten planes of mean and variance for five readings of the variance, {loss}. {said}.")

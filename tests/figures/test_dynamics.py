@@ -41,12 +41,12 @@ def test_readings_of_the_variance_are_told_apart_by_where_foreground_ends():
     picture = dynamics.readings(2.5, 0.2, 0.25, "one mean")
     assert "σ² = exp(r): foreground that starts at mean -2.5 ends as background" in picture.alt
     assert "σ² = softplus(r): foreground that starts at mean -2.5 ends as foreground" in picture.alt
-    assert "exp(r): foreground that starts at mean 0 ends as background" in picture.alt
+    assert "softplus(r): background that starts at mean 0 ends as foreground" in picture.alt
     titles = [axes.get_title() for axes in picture.figure.axes if axes.get_title()]
     assert titles == list(dynamics.READINGS.values())
     half = dynamics.readings(2.5, 0.2, 0.5, "two means")
     assert "two means. " in half.alt
-    assert "exp(r): foreground that starts at mean 0 ends as foreground" in half.alt
+    assert "σ² = softplus(r): background that starts at mean 0 ends as background" in half.alt
     for name, variance in dynamics.RAW_STARTS.items():
         raw = 1.0 if name == "square" else 0.0
         found = read_log_variance(torch.tensor(raw, dtype=torch.float64), name).exp().item()
