@@ -15,6 +15,7 @@ LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
 METHODS = {
     "regression-500-2280": "In-box regression with uncertainty",
     "uncertainty-500-2280": "BCE with uncertainty, no flips",
+    "uncertainty-500-2280-warmup": "The same after a clean-label warm-up",
     LITERAL: "The method, literal recipe",
     STABLE: "The method, stable recipe",
 }
