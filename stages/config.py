@@ -259,6 +259,7 @@ class Train(Model):
     horizontal_flip: float = Field(ge=0, le=1, description="a number from 0 to 1")
     rows: Literal["all", "own"] = Field("all", description="all, own")
     watch_every: int = Field(0, ge=0, multiple_of=10, description="a multiple of 10 from 0 up")
+    encoder_steps: int = Field(0, ge=0, le=MOST_STEPS, description=f"a whole number from 0 to {MOST_STEPS}")
 
 
 class Profile(Model):

@@ -35,6 +35,7 @@ class Hyperparameters:
         width: Multiplies ERFNet's channels; 1 is the paper's network.
         horizontal_flip: Chance that an image is mirrored left to right, in [0, 1].
         watch_every: Steps between two looks at held-out images, see `watch.Watch`; 0 in all but studies.
+        encoder_steps: In which the encoder is trained by itself before, see `encoder.pretrain`; 0 in all but studies.
         pp_chance: Chance that a draw is pixel-perfect, in (0, 1); of rows that mix, see `batches.plan`.
         sampler: `coin` or `fixed`; of rows that mix, see `batches.plan`.
         tau: Threshold on sigma^2 of Eq 11 and 16, in logit^2; of bootstrapping rows.
@@ -58,6 +59,7 @@ class Hyperparameters:
     horizontal_flip: float
     optimiser: str = "adam"
     watch_every: int = 0
+    encoder_steps: int = 0
     pp_chance: float | None = None
     sampler: str | None = None
     tau: float | None = None
@@ -160,6 +162,7 @@ def resolve(settings: Settings, name: str, classes: Classes) -> Hyperparameters:
         horizontal_flip=profile.train.horizontal_flip,
         optimiser=profile.train.optimiser,
         watch_every=profile.train.watch_every,
+        encoder_steps=profile.train.encoder_steps,
         pp_chance=params.pp_chance if row.mixes else None,
         sampler=params.sampler if row.mixes else None,
         tau=params.tau if row.bootstraps else None,

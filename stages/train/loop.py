@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from stages.device import resolve as resolve_device
 from stages.errors import NotFinite, UserError
 from stages.fields import LARGEST_SEED
 from stages.fingerprint import PROGRAMS, fingerprint
+from stages.model.erfnet import ERFNet
 from stages.model.hyperparameters import Hyperparameters, resolve, row_of
 from stages.model.network import build, normalise
 from stages.model.objectives import ListPixels, Supervision, list_pixels, objective, predict, split_output
@@ -41,6 +42,7 @@ from stages.train import cuda_graph, snapshots, traces
 from stages.train.batches import Batches, fill_range, fill_rate, label_shares, plan
 from stages.train.checkpoints import Checkpoint, exclusive_lock, open_checkpoint
 from stages.train.distributed import Ranks, join
+from stages.train.encoder import pretrain
 from stages.train.teacher import Teacher
 from stages.train.watch import Watch
 
@@ -110,6 +112,8 @@ def prepare(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -
         raise UserError(f"--seed {seed}: allowed: a whole number from 0 to {LARGEST_SEED}")
     row = chosen.row
     pp, box = pools(packed, row)
+    if chosen.encoder_steps and not len(pp):
+        raise UserError(f"train.encoder_steps is {chosen.encoder_steps}; allowed for {name}, which has no masks: 0")
     rates = fill_rate(packed, row, pp, chosen.recipe.fill_quantile) if row.bootstraps else None
     ends = fill_range(packed, row, pp) if chosen.recipe.decides == "posterior" else None
     return Job(chosen, seed, packed, pp, box, label_shares(packed, row, pp, box), rates, ends)
@@ -266,6 +270,10 @@ class Trainer:
         self.iou = _RunningIoU(chosen, ranks)
         self.step, self.seconds, self.resumed = 0, 0.0, 0
         self._resume()
+        if self.step == 0 and chosen.encoder_steps:
+            pretrain(cast(ERFNet, self.network), chosen, job.packed, job.pp, self.seed, device)
+            if self.teacher:
+                self.teacher.network.load_state_dict(self.network.state_dict())
 
     def fit(self, label: str, shown: bool = True) -> None:
         """Train from the current step to the last.
