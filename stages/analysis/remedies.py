@@ -45,11 +45,6 @@ class Remedy:
     labels: Sequence[tuple[int, float]]
     collapsed: int
 
-    @property
-    def few(self) -> bool:
-        """Whether it has a fifth of the masks."""
-        return self.name.endswith(FEW)
-
 
 def load(asked: Claims, root: Path = ROOT) -> dict[str, list[Remedy]]:
     """Return what was trained, by dataset, in the order of the file; {} without any.
