@@ -218,7 +218,7 @@ def judge_claims(
         if _lacks_classes(claim, rows, source):
             verdicts = [Verdict(None, UNDECIDED, claim.check.rows, None, "No training tells that many classes apart.")]
         else:
-            verdicts = _verdicts(claim, by_recipe, full_supervision(source), paper.asked)
+            verdicts = _verdicts(claim, by_recipe, source, full_supervision(source), paper.asked)
         judged.append(JudgedClaim(claim, printed(claim, paper), verdicts, source, committed))
     return adjusted(judged)
 
@@ -259,13 +259,18 @@ def printed(claim: Statement, paper: Paper) -> str:
 
 
 def _verdicts(
-    claim: Statement, by_recipe: Mapping[str, Mapping[str | None, Result]], full: float | None, asked: Claims
+    claim: Statement,
+    by_recipe: Mapping[str, Mapping[str | None, Result]],
+    source: Results,
+    full: float | None,
+    asked: Claims,
 ) -> list[Verdict]:
     """Judge a claim for each recipe.
 
     Args:
         claim: The claim.
         by_recipe: The results of each of its rows by recipe.
+        source: All results, for its controls.
         full: IoU of the first class of full supervision, in percent.
         asked: The thresholds.
     """
@@ -289,8 +294,19 @@ def _verdicts(
             verdicts.append(Verdict(recipe, UNDECIDED, [result.row for result in present], None, decide))
         else:
             verdict = judge(claim.check, left, asked, claim.confidence(asked))
-            verdicts.append(replace(verdict, recipe=recipe, detail=_interval_note(claim, verdict, asked)))
+            notes = [_interval_note(claim, verdict, asked), *_auroc_controls(claim, left[0], source)]
+            verdicts.append(replace(verdict, recipe=recipe, detail="; ".join(filter(None, notes))))
     return verdicts
+
+
+def _auroc_controls(claim: Statement, ours: Result, source: Results) -> list[str]:
+    """Say of an AUROC of the variance what the mean alone has, and what the claim's controls have."""
+    if claim.check.measure != "auroc":
+        return []
+    found = [("−μ alone", ours.value("auroc_mean"))]
+    for row in (row for row in claim.beside if row in source):
+        found += [(f"σ² of {row}", source[row].value("auroc")), (f"−μ of {row}", source[row].value("auroc_mean"))]
+    return [f"{name} {value.mean:.2f}" for name, value in found if value]
 
 
 def _alive(result: Result, full: float, asked: Claims) -> Result:

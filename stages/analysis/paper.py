@@ -148,6 +148,7 @@ class Statement(Model):
         mean: What the mean has to reach besides, where more is asked of it than of the interval.
         interim_analyses: How many verdicts had been passed before the seeds that decide were added.
         runs: The fewest trainings that may answer.
+        beside: Rows whose numbers are shown beside, as controls.
         by_construction: By recipe, why its answer follows from how it is made, so that no training is asked.
     """
 
@@ -161,6 +162,7 @@ class Statement(Model):
     mean: float | None = None
     interim_analyses: int = Field(0, ge=0)
     runs: int = Field(1, ge=1)
+    beside: list[str] = []
     by_construction: dict[str, str] = {}
 
     @property

@@ -30,7 +30,8 @@ BY_MEASURE = {
 PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "time_ratio": {"seconds": ("seconds",)},
     "boxes_over_masks": {text: ("rectangularity", key) for key, text in SHAPE_COLUMNS.items()},
-    "auroc": {"AUROC": ("auroc",)},
+    "auroc": {"AUROC of σ²": ("auroc",), "AUROC of −μ": ("auroc_mean",)},
+    "early_auroc": {"AUROC of σ² in the end": ("auroc",), "AUROC of −μ in the end": ("auroc_mean",)},
     "edge_ratio": {"σ² at edges over the rest": ("edge_ratio",)},
 }
 """What of a run a measure is made of, beside its IoU: name, and where it lies in the run."""
@@ -88,9 +89,10 @@ def _address(picture: Picture) -> tuple[str, str]:
 
 
 def seeds_table(judged: JudgedClaim, dataset: str) -> Table:
-    """Return the measure by seed for each recipe, then what it was made of, of every row that the claim asks about."""
+    """Return the measure by seed for each recipe, then what it was made of, of every row asked about and controls."""
     check, found = judged.claim.check, judged.results
-    rows = list(dict.fromkeys(row for verdict in judged.verdicts for row in verdict.rows if row in found))
+    asked = [row for verdict in judged.verdicts for row in verdict.rows]
+    rows = list(dict.fromkeys(row for row in (*asked, *judged.claim.beside) if row in found))
     lines = [
         (f"{drawn.verdict_name(verdict)} recipe" if verdict.recipe else "measured", check.unit, verdict.estimate.values)
         for verdict in judged.verdicts

@@ -343,3 +343,12 @@ def test_p_counts_interim_analyses_and_all_verdicts_of_the_page():
     one_seed = claims.judge(DIFFERENCE, [result("a", 62.0), result("b", 60.0)], ASKED)
     assert one_seed.p is None
     assert claims.adjusted([claims.JudgedClaim(None, "", [one_seed], {})])[0].verdicts[0].adjusted is None
+
+
+def test_an_auroc_stands_beside_what_the_mean_alone_tells_and_its_controls(found):
+    literal, stable = found["variance-marks-wrong"].verdicts
+    assert literal.estimate.mean == pytest.approx(0.45) and stable.estimate.mean == pytest.approx(0.85)
+    assert stable.detail.startswith("−μ alone 0.70; ")
+    assert "σ² of regression-0-2780 0.85" in stable.detail and "−μ of bce-0-2780 0.70" in stable.detail
+    assert "σ² of bce-0-2780" not in stable.detail  # it has none
+    assert found["boxes-edges"].verdicts[0].detail == ""
