@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 WAITS = "TRAINS_BESIDE"
-"""Environment variable, set where other processes train ahead: a stage then waits for one that is at its row."""
+"""Environment variable, set where other processes train ahead, to the threads of each. A training then takes as many,
+and waits for a process that is at its row. What comes after the trainings has every core."""
 
 
 @contextmanager
@@ -23,13 +24,13 @@ def trained_ahead(root: Path, runs: Sequence[tuple[str, int]], jobs: int) -> Ite
     Yields:
         What DVC must see in its environment.
     """
-    environ: dict[str, str] = {WAITS: "1"} if jobs > 1 else {}
-    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:  # more threads than cores would wait for each other
-        environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    # More threads than cores would wait for each other.
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    environ = {WAITS: threads} if jobs > 1 else {}
     command = [sys.executable, "-m", "stages.train.ahead", *(f"{row}:{seed}" for row, seed in reversed(runs))]
     helpers = [
         # What one of them cannot train, DVC's stage tries and complains about.
-        subprocess.Popen(command, cwd=root, env=os.environ | environ, stderr=subprocess.DEVNULL)
+        subprocess.Popen(command, cwd=root, env=os.environ | {"OMP_NUM_THREADS": threads}, stderr=subprocess.DEVNULL)
         for _ in range(min(jobs, len(runs)) - 1)
     ]
     try:

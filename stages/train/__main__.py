@@ -26,6 +26,8 @@ def main() -> None:
         arrays.write_json(paths.record(row, seed), {"left_out": why})
         print(f"{row}: left out: {why}")
         return
+    if WAITS in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", os.environ[WAITS])  # which torch reads when it is imported
     from stages.train.loop import prepare, train  # imports torch, which a row that is left out need not wait for
 
     if settings.params.processes > 1 and "WORLD_SIZE" not in os.environ:

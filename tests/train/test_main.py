@@ -1,5 +1,6 @@
 """`python -m stages.train`: its command line, its messages, and a dataset larger than memory."""
 
+import os
 import resource
 import sys
 from dataclasses import replace
@@ -39,8 +40,10 @@ def test_the_row_and_the_seed_are_trained(called, settings, monkeypatch):
     monkeypatch.setattr(program.config, "load", lambda: settings)
     monkeypatch.delenv(WAITS, raising=False)
     program.main()
-    monkeypatch.setenv(WAITS, "1")  # as in make reproduce, beside trainings ahead of DVC's
+    monkeypatch.setenv(WAITS, "3")  # as in make reproduce, beside trainings ahead of DVC's
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     program.main()
+    assert os.environ["OMP_NUM_THREADS"] == "3"
     assert called == [("bce-500", 3, False), ("bce-500", 3, True)]
 
 
