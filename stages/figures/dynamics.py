@@ -30,7 +30,6 @@ from stages.analysis.dynamics import (
     Dynamics,
     Pixel,
     boundary,
-    ends_as_foreground,
     flow,
     log_variance_velocity,
     plane,
@@ -66,12 +65,11 @@ def portrait(tau: float, temperature: float, pp_share: float) -> Picture:
             axes = _axes(figure, place, first=column == 0, last=row == 1)
             if row == 0:
                 axes.set_title(pixel.name, fontweight="bold")
-            _basins(axes, pixel, setting)
+            _flow(axes, UNTRAINED[:1], UNTRAINED[1], pixel, setting)
             _arrows(axes, pixel, setting)
             if pixel.boxed:
                 axes.axhline(tau, color=style.INK, lw=0.8, ls=(0, (4, 2)))
                 axes.text(MEANS[1] - 0.1, tau * 1.08, "τ", ha="right")
-            _trajectory(axes, *UNTRAINED, pixel, setting)
         figure.text(0.012, 0.7 - 0.41 * row, RATE_TITLES[rate], rotation=90, va="center", ha="center", weight="bold")
     _legend(figure, "one start and its trajectory")
     heading(
@@ -166,12 +164,11 @@ def readings(tau: float, temperature: float, pp_share: float, loss: str) -> Pict
             if row == 0:
                 axes.set_title(title, fontweight="bold")
                 axes.set_xticklabels([])
-            _basins(axes, pixel, setting)
+            starts = (UNTRAINED[0], 0.0)
+            last = _flow(axes, starts, RAW_STARTS[name], pixel, setting)
             _arrows(axes, pixel, setting)
             axes.axhline(tau, color=style.INK, lw=0.8, ls=(0, (4, 2)))
-            for mean in (UNTRAINED[0], 0.0):
-                last = _trajectory(axes, mean, RAW_STARTS[name], pixel, setting)
-                ends[name, pixel.truth, mean] = last > 0
+            ends |= {(name, pixel.truth, mean): end > 0 for mean, end in zip(starts, last, strict=True)}
     for row, pixel in enumerate((FOREGROUND, WRONG)):
         figure.text(0.012, 0.685 - 0.365 * row, pixel.name, rotation=90, va="center", ha="center", weight="bold")
     _legend(figure, "starts: the labels’ share, and 0")
@@ -313,12 +310,26 @@ def _legend(figure: Figure, starts: str) -> None:
     figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
 
 
-def _basins(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
-    mean, variance = plane(setting, *GRID)
-    foreground = ends_as_foreground(mean, variance, pixel, setting)
+def _flow(axes: Axes, starts: Sequence[float], variance: float, pixel: Pixel, setting: Dynamics) -> list[float]:
+    """Draw the basins of the plane, and the ways of pixels that start at these means and one variance.
+
+    Returns:
+        The means where they end.
+    """
+    mean, variances = plane(setting, *GRID)
+    mine = torch.tensor(starts, dtype=torch.float64)
+    every = torch.cat([mean.flatten(), mine]), torch.cat([variances.flatten(), torch.full_like(mine, variance)])
+    ways = []
+    for last, now in flow(*every, pixel, setting):  # noqa: B007 - the last one is where all end
+        ways.append(torch.stack([last[-len(mine) :], now[-len(mine) :]]))
+    foreground = (last[: -len(mine)] > 0).reshape(mean.shape)
     colours = ListedColormap([_tint(colour) for colour in BASINS.values()])
-    drawn = (x.numpy() for x in (mean, variance, foreground))
+    drawn = (x.numpy() for x in (mean, variances, foreground))
     axes.pcolormesh(*drawn, cmap=colours, vmin=0, vmax=1, shading="nearest", rasterized=True)
+    for along, across in torch.stack(ways, dim=-1).transpose(0, 1).numpy():
+        axes.plot(along, across, color=style.INK, lw=1.3)
+        axes.plot(along[:1], across[:1], "o", color=style.INK, markersize=4)
+    return last[-len(mine) :].tolist()
 
 
 def _tint(colour: str) -> tuple[float, ...]:
@@ -338,17 +349,6 @@ def _arrows(axes: Axes, pixel: Pixel, setting: Dynamics) -> None:
     length = torch.hypot(x, y)
     arrows = (part.numpy() for part in (mean, variance, x / length, y / length))
     axes.quiver(*arrows, color=style.MUTED, scale=19, width=0.005, headwidth=4.5, pivot="mid")
-
-
-def _trajectory(axes: Axes, mean: float, variance: float, pixel: Pixel, setting: Dynamics) -> float:
-    """Draw the way of one pixel from its start, and return the mean where it ends."""
-    start = (torch.tensor(value, dtype=torch.float64) for value in (mean, variance))
-    means, variances = (
-        np.array([float(x) for x in values]) for values in zip(*flow(*start, pixel, setting), strict=True)
-    )
-    axes.plot(means, variances, color=style.INK, lw=1.3)
-    axes.plot(means[:1], variances[:1], "o", color=style.INK, markersize=4)
-    return float(means[-1])
 
 
 def _boundary(axes: Axes, mean: np.ndarray, variance: np.ndarray, label: str, colour: Any) -> Line2D:

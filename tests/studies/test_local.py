@@ -17,7 +17,7 @@ def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(r
     for name, old, new in [
         ("configs/datasets.yaml", "images: {train: 400, val: 160}", "images: {train: 12, val: 4}"),
         ("configs/datasets.yaml", "width: 0.5                    # half", "width: 0.25  # half"),
-        ("studies/reference.yaml", "synthetic: {steps: 720}", "synthetic: {steps: 3}"),
+        ("params.yaml", "steps: auto", "steps: 3"),
         ("params.yaml", "device: auto", "device: cpu"),
     ]:
         text = (root / name).read_text()
