@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import matplotlib
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -11,14 +12,12 @@ from stages.analysis.naming import dataset_title
 from stages.figures import style
 from stages.figures.style import Picture
 
-COLOURS = ("#c1432b", "#1f6f8b", "#2e7d4f", "#8a5aa8")
-
 
 @rc_context(style.RULES)
 def draw(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
     """Draw the IoU on held-out images while training, a thin line a seed, a panel a dataset."""
     names = list(dict.fromkeys(name for variants in found.values() for name in variants if variants[name].watched))
-    colours = dict(zip(names, COLOURS, strict=False))
+    colours = dict(zip(names, matplotlib.colormaps[style.SEQUENTIAL](np.linspace(0.1, 0.75, len(names))), strict=True))
     figure = Figure(figsize=(style.WIDTH, 2.8), layout="constrained")
     panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     said = []

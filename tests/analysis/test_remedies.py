@@ -90,7 +90,7 @@ def test_the_table_and_the_pictures_say_it(trained):
     line = next(line for line in table.body if line[0].text == "cap-warmup")
     assert [cell.text for cell in line[1:5]] == ["3", "78.17 ± 1.26", "65 % [57, 77]", "+3.8 [+1.9, +5.7]"]
     assert next(line for line in table.body if line[0].text == "literal")[-1].text == "1 of 3"
-    picture = drawn.shares(found)
+    picture = drawn.shares(found, 92.0)
     assert "cap-warmup on synthetic street scenes 65 %" in picture.alt
     assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()][0] == "uncertainty-warmup"
     curves = drawn.labels(found, ["literal", "cap-warmup"])
