@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+STARTED_BY = "TRAINS_AHEAD_OF"
+"""Environment variable of a process that trains ahead, set to the number of the one that started it."""
 WAITS = "TRAINS_BESIDE"
 """Environment variable, set where other processes train ahead, to the threads of each. A training then takes as many,
 and waits for a process that is at its row. What comes after the trainings has every core."""
@@ -27,10 +29,11 @@ def trained_ahead(root: Path, runs: Sequence[tuple[str, int]], jobs: int) -> Ite
     # More threads than cores would wait for each other.
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) // jobs))
     environ = {WAITS: threads} if jobs > 1 else {}
+    own = os.environ | {"OMP_NUM_THREADS": threads, STARTED_BY: str(os.getpid())}
     command = [sys.executable, "-m", "stages.train.ahead", *(f"{row}:{seed}" for row, seed in reversed(runs))]
     helpers = [
         # What one of them cannot train, DVC's stage tries and complains about.
-        subprocess.Popen(command, cwd=root, env=os.environ | {"OMP_NUM_THREADS": threads}, stderr=subprocess.DEVNULL)
+        subprocess.Popen(command, cwd=root, env=own, stderr=subprocess.DEVNULL)
         for _ in range(min(jobs, len(runs)) - 1)
     ]
     try:

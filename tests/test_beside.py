@@ -1,7 +1,7 @@
 """The processes that train ahead of DVC: how many, with which rows, and that none outlives what started them."""
 
 import os
-import signal
+import select
 import subprocess
 import sys
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.beside import WAITS, trained_ahead
+from stages.beside import STARTED_BY, WAITS, trained_ahead
 
 STUB = """
 import os, sys, time
@@ -68,17 +68,16 @@ def test_one_training_at_a_time_needs_no_helper(root, monkeypatch):
 
 @pytest.mark.integration
 def test_a_helper_ends_when_its_parent_is_killed():
-    """The real one, at a row that is not there; the parent is killed before the helper can say so."""
-    helper = (
-        "import os; from stages.train.ahead import _end_with; print(os.getpid(), flush=True); _end_with(os.getppid())"
+    """Also when the parent is gone before the helper has loaded what it needs, and so before it can ask for it."""
+    helper = "print(flush=True); from stages.train.ahead import _end_with_parent; _end_with_parent()"
+    code = (
+        "import os, subprocess, sys, time; os.environ[sys.argv[1]] = str(os.getpid()); "
+        f"subprocess.Popen([sys.executable, '-c', {helper!r}]); time.sleep(600)"
     )
-    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {helper!r}]); time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        helper = int(parent.stdout.readline())
-        assert is_running(helper)
-        parent.send_signal(signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", code, STARTED_BY], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout.readline() == b"\n"
+        parent.kill()
         parent.wait()
-    end = time.monotonic() + 30
-    while is_running(helper):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+        # The pipe is closed once nobody is left to write to it. A process's number stays where nobody reaps orphans.
+        assert select.select([parent.stdout], [], [], 60)[0]
+        assert parent.stdout.read() == b""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages import arrays, config, left_out, paths
+from stages.beside import STARTED_BY
 from stages.config import Settings
 from stages.device import keep_freed_memory
 from stages.device import resolve as resolve_device
@@ -65,7 +66,7 @@ def _is_trained(job: Job, record: dict, root: Path) -> bool:
 
 def main(arguments: Sequence[str]) -> None:
     """Train the rows and seeds in this order. What cannot be trained is left to DVC's own stage, which says why."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = config.load()
     keep_freed_memory()
     for argument in arguments:
@@ -76,8 +77,10 @@ def main(arguments: Sequence[str]) -> None:
             continue
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
     """End this process once the one that started it is gone, however that ended."""
+    # Its number is told, not asked for: the parent may have gone before this process got here.
+    parent = int(os.environ.get(STARTED_BY, os.getppid()))
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     os._exit(1)
