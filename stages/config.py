@@ -110,13 +110,16 @@ def _unread(loss: str) -> set[str]:
     return set(Overrides.model_fields) - read - ({"estimator"} if loss == "ce_uncertainty" else set())
 
 
+Loss = Literal["bce", "regression", "uncertainty", "bootstrap", "ce", "ce_uncertainty", "ce_bootstrap"]
+
+
 class Row(Model):
     """One row: what is trained, on how many of the paper's 2780 images."""
 
     classes: Literal["one", "few", "all"] = Field(
         description="one, few, all (the dataset's first class, its first two, every one of three or more)"
     )
-    loss: Literal["bce", "regression", "uncertainty", "bootstrap", "ce", "ce_uncertainty", "ce_bootstrap"] = Field(
+    loss: Loss = Field(
         description="bce, regression, uncertainty, bootstrap (classes one), ce, ce_uncertainty, ce_bootstrap (classes "
         "few or all)"
     )

@@ -58,7 +58,8 @@ class Variant(Model):
     """One entry of `runs`: what differs from the grid's seeds, and from the default setting.
 
     Without a row, it is of the row that has the entry's name, or else of the grid's row. With `datasets`, it belongs to
-    the grids of those alone. `oracle`: with the masks inside the boxes of box images, see `Row.oracle`.
+    the grids of those alone. `loss`: instead of the row's own. `oracle`: with the masks inside the boxes of box images,
+    see `Row.oracle`.
     """
 
     row: str | None = None
@@ -68,6 +69,7 @@ class Variant(Model):
     train: dict[str, Any] = {}
     scenes: dict[str, Any] = {}
     pp: int | None = Field(None, ge=0, le=config.PAPER_IMAGES)
+    loss: config.Loss | None = None
     oracle: bool = False
     datasets: list[str] | None = Field(None, min_length=1)
 
@@ -96,6 +98,7 @@ class Changes:
             row's recipe.
         pp: Pixel-perfect images of the row, of the paper's 2780; its box images, if it has some, are the rest.
         val_share: Of the training images, held out and judged on.
+        loss: Of the row, instead of its own.
         oracle: See `Row.oracle`.
     """
 
@@ -105,14 +108,15 @@ class Changes:
     pp: int | None
     val_share: float | None
     scenes: Mapping[str, Any] = field(default_factory=dict)
+    loss: str | None = None
     oracle: bool = False
 
     def record(self) -> dict[str, Any]:
         """Return what changes at all."""
         names = ("set", "train", "scenes", "overrides")
         whole: dict[str, Any] = {name: dict(getattr(self, name)) for name in names}
-        numbers = {"pp": self.pp, "val_share": self.val_share, "oracle": self.oracle or None}
-        return {key: value for key, value in {**whole, **numbers}.items() if value not in ({}, None)}
+        others = {"pp": self.pp, "val_share": self.val_share, "loss": self.loss, "oracle": self.oracle or None}
+        return {key: value for key, value in {**whole, **others}.items() if value not in ({}, None)}
 
     def params(self, params: Params, dataset: str, seed: int) -> Params:
         """Return params.yaml with the changes, for one dataset and seed.
@@ -152,7 +156,7 @@ class Changes:
         entry["overrides"] = entry.get("overrides", {}) | dict(self.overrides)
         if self.pp is not None:
             entry |= {"pp": self.pp, "box": config.PAPER_IMAGES - self.pp if row.box else 0}
-        entry |= {"oracle": True} if self.oracle else {}
+        entry |= ({"loss": self.loss} if self.loss else {}) | ({"oracle": True} if self.oracle else {})
         return Row.model_validate(entry)
 
 
@@ -204,6 +208,8 @@ class Run:
         values |= {f"configs/rows.yaml:++{entry}.overrides.{key}": value for key, value in changes.overrides.items()}
         if changes.pp is not None:
             values |= {f"configs/rows.yaml:{entry}.pp": row.pp, f"configs/rows.yaml:{entry}.box": row.box}
+        if changes.loss:
+            values |= {f"configs/rows.yaml:{entry}.loss": changes.loss}
         if changes.oracle:
             values |= {f"configs/rows.yaml:++{entry}.oracle": True}
         return tuple(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items())
@@ -265,7 +271,16 @@ def runs(settings: Settings, name: str, dataset: str, root: Path = paths.ROOT) -
             raise UserError(f"{where}: row is {row}; allowed: {', '.join(settings.rows)}")
         overrides = variant.overrides.model_dump(exclude_none=True)
         chosen = grid.set.get(dataset, {}) | variant.set
-        changes = Changes(chosen, variant.train, overrides, variant.pp, grid.val_share, variant.scenes, variant.oracle)
+        changes = Changes(
+            chosen,
+            variant.train,
+            overrides,
+            variant.pp,
+            grid.val_share,
+            variant.scenes,
+            variant.loss,
+            variant.oracle,
+        )
         for seed in variant.seeds or grid.seeds:
             changed = _changed(settings, profiles[dataset], changes, row, dataset, seed, where)
             found.append(Run(name, dataset, entry, seed, row, changed, changes, state))
@@ -297,7 +312,8 @@ def _changed(
     except ValidationError as error:
         raise UserError(f"{where}: {error.errors()[0]['ctx']['error']}") from None
     if changed_row.group != settings.rows[row].group:
-        raise UserError(f"{where}: pp {changes.pp} makes {row} a row of {changed_row.group}; give it one of its own")
+        what = f"loss {changes.loss}" if changes.loss else f"pp {changes.pp}"
+        raise UserError(f"{where}: {what} makes {row} a row of {changed_row.group}; give it one of its own")
     try:
         params = changes.params(settings.params, dataset, seed)
     except ValidationError as error:

@@ -204,6 +204,9 @@ def test_a_seed_that_no_entry_has_is_refused(root):
         ("new: {pp: 2780}", r"runs.new: a bootstrapping row needs box images"),
         ("new: {pp: 0}", r"runs.new: a bootstrapping row needs box images, and with `recipe: stable` pixel-perfect"),
         ("new: {row: uncertainty-500-2280, pp: 0}", r"runs.new: pp 0 makes uncertainty-500-2280 a row of one_pool"),
+        ("new: {row: bce-500-2280, loss: bootstrap}", r"runs.new: recipe .paper, stable. must be given for bootstrap"),
+        ("new: {row: bce-500-2280, loss: ce}", r"runs.new: loss ce is for classes few or all"),
+        ("new: {row: bce-500-2280, loss: mse}", r"runs.new.loss: input should be 'bce', 'regression', "),
         ("new: {oracle: true}", r"runs.new: oracle is for rows with box images, of loss bce or ce"),
         ("new: {scenes: {images: {trian: 9}}}", r"runs.new: scenes.images.*trian"),
         ("new: {scenes: {difficulty: {clutter: 2.0}}}", r"runs.new: scenes.difficulty.clutter: input should be less"),
@@ -358,11 +361,16 @@ def test_an_entry_may_be_an_oracle_or_have_no_masks(root):
     (root / "studies/reference.yaml").write_text(
         "row: bce-500-2280\nseeds: [0]\nruns:\n  oracle: {row: bce-500-2280, oracle: true}\n"
         "  boxes: {row: bootstrap-500-2280, pp: 0}\n"
+        "  uncertain: {row: bce-0-2780, loss: uncertainty, overrides: {variance: softplus}}\n"
     )
-    oracle, boxes = grids.runs(config.load(root), "reference", "synthetic", root)
+    oracle, boxes, uncertain = grids.runs(config.load(root), "reference", "synthetic", root)
     assert oracle.settings.rows["bce-500-2280"].oracle
     assert oracle.changes.record() == {"oracle": True}
     assert "configs/rows.yaml:++rows.mixed.bce-500-2280.oracle=true" in oracle.set_params()
     row = boxes.settings.rows["bootstrap-500-2280"]
     assert (row.pp, row.box, row.bootstraps, row.mixes) == (0, 2780, True, False)
     assert boxes.changes.record() == {"pp": 0}
+    row = uncertain.settings.rows["bce-0-2780"]
+    assert (row.loss, row.pp, row.box) == ("uncertainty", 0, 2780)
+    assert uncertain.changes.record() == {"loss": "uncertainty", "overrides": {"variance": "softplus"}}
+    assert "configs/rows.yaml:rows.one_pool.bce-0-2780.loss=uncertainty" in uncertain.set_params()
