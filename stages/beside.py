@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ STARTED_BY = "TRAINS_AHEAD_OF"
 WAITS = "TRAINS_BESIDE"
 """Environment variable, set where other processes train ahead, to the threads of each. A training then takes as many,
 and waits for a process that is at its row. What comes after the trainings has every core."""
+PARENT_SECONDS = 1.0
 
 
 @contextmanager
@@ -43,3 +46,18 @@ def trained_ahead(root: Path, runs: Sequence[tuple[str, int]], jobs: int) -> Ite
             helper.terminate()
         for helper in helpers:
             helper.wait()
+
+
+def end_with(parent: int) -> None:
+    """End this process once the one that started it is gone, however that ended. Returns at once; a thread looks.
+
+    Args:
+        parent: The number of that process, told by itself: it may be gone before this process could ask for it.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.beside import STARTED_BY, WAITS, trained_ahead
+from stages.beside import WAITS, trained_ahead
 
 STUB = """
 import os, sys, time
+assert os.environ["TRAINS_AHEAD_OF"] == str(os.getppid())
 open(f"started-{os.getpid()}", "w").write(" ".join([os.environ.get("OMP_NUM_THREADS", "-"), *sys.argv[1:]]))
 time.sleep(600)
 """
@@ -69,12 +70,15 @@ def test_one_training_at_a_time_needs_no_helper(root, monkeypatch):
 @pytest.mark.integration
 def test_a_helper_ends_when_its_parent_is_killed():
     """Also when the parent is gone before the helper has loaded what it needs, and so before it can ask for it."""
-    helper = "print(flush=True); from stages.train.ahead import _end_with_parent; _end_with_parent()"
-    code = (
-        "import os, subprocess, sys, time; os.environ[sys.argv[1]] = str(os.getpid()); "
-        f"subprocess.Popen([sys.executable, '-c', {helper!r}]); time.sleep(600)"
+    helper = (
+        "import sys; print(flush=True); import time, torch; from stages.beside import end_with; "
+        "end_with(int(sys.argv[1])); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, STARTED_BY], stdout=subprocess.PIPE) as parent:
+    code = (
+        "import os, subprocess, sys, time; "
+        f"subprocess.Popen([sys.executable, '-c', {helper!r}, str(os.getpid())]); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout.readline() == b"\n"
         parent.kill()
         parent.wait()

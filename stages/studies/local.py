@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from stages import paths
+from stages.beside import end_with
 from stages.download.place import describe
 from stages.errors import NotFinite, UserError
 from stages.fields import Scenes
@@ -33,7 +34,7 @@ def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         threads = max(1, len(os.sched_getaffinity(0)) // jobs)
         failed, to_go = [], len(left)
-        with ProcessPoolExecutor(jobs, context, initializer=_use_threads, initargs=(threads,)) as pool:
+        with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(os.getpid(), threads)) as pool:
             waiting = {
                 pool.submit(_run, root, run, Path(folder) / run.experiment, data[_data(root, run)]): run for run in left
             }
@@ -87,10 +88,12 @@ def _make_data(root: Path, run: Run) -> Path:
     return folder / "data"
 
 
-def _use_threads(count: int) -> None:
+def _prepare(parent: int, threads: int) -> None:
+    """Make a process ready for trainings that end with the study."""
     import torch
 
-    torch.set_num_threads(count)
+    end_with(parent)
+    torch.set_num_threads(threads)
 
 
 def _run(root: Path, run: Run, folder: Path, data: Path) -> None:

@@ -8,21 +8,17 @@ other parameters, data or code is never used. `stages.reproduce` starts this mod
 import json
 import os
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from stages import arrays, config, left_out, paths
-from stages.beside import STARTED_BY
+from stages.beside import STARTED_BY, end_with
 from stages.config import Settings
 from stages.device import keep_freed_memory
 from stages.device import resolve as resolve_device
 from stages.errors import UserError
 from stages.train.checkpoints import Checkpoint, exclusive_lock
 from stages.train.loop import Job, Trainer, checkpoint_of, prepare, provenance
-
-PARENT_SECONDS = 1.0
 
 
 def train_ahead(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> bool:
@@ -66,7 +62,7 @@ def _is_trained(job: Job, record: dict, root: Path) -> bool:
 
 def main(arguments: Sequence[str]) -> None:
     """Train the rows and seeds in this order. What cannot be trained is left to DVC's own stage, which says why."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with(int(os.environ.get(STARTED_BY, os.getppid())))
     settings = config.load()
     keep_freed_memory()
     for argument in arguments:
@@ -75,15 +71,6 @@ def main(arguments: Sequence[str]) -> None:
             train_ahead(settings, name, int(seed))
         except UserError:
             continue
-
-
-def _end_with_parent() -> None:
-    """End this process once the one that started it is gone, however that ended."""
-    # Its number is told, not asked for: the parent may have gone before this process got here.
-    parent = int(os.environ.get(STARTED_BY, os.getppid()))
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
-    os._exit(1)
 
 
 if __name__ == "__main__":

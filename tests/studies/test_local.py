@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import select
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -38,6 +41,22 @@ def test_without_dvc_what_is_missing_is_trained_and_a_failure_keeps_the_others(r
     assert capfd.readouterr().out.startswith("4 of 4 runs are there")
     for file in (root / "reference" / "runs" / "synthetic").glob("*.json"):
         assert file.read_bytes() == kept[file.name]
+
+
+@pytest.mark.integration
+def test_a_study_that_is_killed_takes_its_trainings_with_it():
+    """A stand-in for a training sleeps in a process that `study` would have made."""
+    code = (
+        "import multiprocessing, os, time; from concurrent.futures import ProcessPoolExecutor; "
+        "from stages.studies import local; "
+        "pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), local._prepare, (os.getpid(), 1)); "
+        "pool.submit(os.getpid).result(); pool.submit(time.sleep, 600); print(flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"\n"
+        process.kill()
+        assert select.select([process.stdout], [], [], 60)[0]  # closed once nobody is left to write
+        assert process.stdout.read() == b""
 
 
 def test_without_dvc_runs_share_data_only_where_nothing_of_it_differs(root, tmp_path, monkeypatch):
