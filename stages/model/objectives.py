@@ -7,7 +7,8 @@ inside the boxes of pixel-perfect images, for sigma^2 alone: the mean keeps lear
 
 Resolution: the paper says that losses are accumulated; this is the mean over the batch's valid (not void) pixels, or,
 where the recipe's `reduction` says so, half the mean over pixel-perfect images and half of that over box images: the
-two sums of Eq 3. A batch without images of one kind has the other's half alone.
+two sums of Eq 3. A batch without images of one kind has the other's half alone. What a pixel-perfect image says of its
+own boxes belongs to its half.
 """
 
 from collections.abc import Callable
@@ -143,7 +144,8 @@ def objective(
         clean = pixel_perfect.view(-1, 1, 1)
         of_clean, of_box = (2 * all_reduce_sum((valid & kind).sum()).clamp(min=1) for kind in (clean, ~clean))
         plain = torch.where(clean, maps["plain"] / of_clean, maps["plain"] / of_box).sum()
-        return {name: plain if name == "plain" else value.sum() / of_box for name, value in maps.items()}
+        others = {name: value.sum() / (of_clean if name == "own_boxes" else of_box) for name, value in maps.items()}
+        return others | {"plain": plain}
 
     reduced = pooled if chosen.recipe.reduction == "pooled" else two_means
 
@@ -173,6 +175,7 @@ class _Listed:
         flippable: (P,) bool, `real` but for pixels of pixel-perfect images.
         decider_mean, decider_log_variance: As `mean` and `log_variance`, without gradient, of what decides about flips.
         covers: (P,) int64, see `Supervision`, or None.
+        own_boxes: Whether pixels of pixel-perfect images are among them.
     """
 
     mean: Tensor
@@ -184,13 +187,17 @@ class _Listed:
     decider_mean: Tensor
     decider_log_variance: Tensor
     covers: Tensor | None
+    own_boxes: bool
 
     def masked(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return losses (P,) with zeros for padding, and in `bootstrap` for pixels of pixel-perfect images."""
-        return {
-            name: torch.where(self.flippable if name == "bootstrap" else self.real, value, 0)
-            for name, value in maps.items()
-        }
+        """Return losses (P,) with zeros for padding and for pixels of pixel-perfect images.
+
+        What `uncertainty` is for these, of rows with `own_boxes`, is `own_boxes`.
+        """
+        masked = {name: torch.where(self.flippable, value, 0) for name, value in maps.items()}
+        if self.own_boxes:
+            masked["own_boxes"] = torch.where(self.real & ~self.flippable, maps["uncertainty"], 0)
+        return masked
 
 
 class _Pixels:
@@ -214,6 +221,7 @@ class _Pixels:
         self.certain = self.valid & ~self.uncertain
         self.flippable = self.uncertain
         self._box_target = labels.target
+        self._own_boxes = labels.own_box_target is not None
         if labels.own_box_target is not None:
             own = (labels.own_box_target > 0) & self.valid
             self.uncertain = self.uncertain | own
@@ -238,7 +246,18 @@ class _Pixels:
         decider_mean, decider_log_variance = (x.detach() for x in decider)
         if not self.chosen.multi_class:
             target = target.to(mean.dtype)
-        return _Listed(mean, log_variance, target, box, real, flippable, decider_mean, decider_log_variance, covers)
+        return _Listed(
+            mean,
+            log_variance,
+            target,
+            box,
+            real,
+            flippable,
+            decider_mean,
+            decider_log_variance,
+            covers,
+            self._own_boxes,
+        )
 
     def _at(self, place: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and log-variances of an output at P places: (P,), or (P, C) in multi-class rows."""
