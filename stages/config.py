@@ -94,6 +94,7 @@ class Overrides(Model):
         None, description="exp, softplus, one_plus_elu, square, sigma"
     )
     variance_weights: Literal["zero", "torch"] | None = Field(None, description="zero, torch")
+    variance_sees: Literal["image", "label"] | None = Field(None, description="image, label")
     mean_start: Literal["share", "torch"] | None = Field(None, description="share, torch")
     reduction: Literal["pooled", "two_means"] | None = Field(None, description="pooled, two_means")
 
@@ -106,7 +107,7 @@ def _unread(loss: str) -> set[str]:
         return {"flip_target", "prior", "keep_attenuation"}
     read = {"warmup_share", "mean_start", "reduction", "last_layer"}
     if loss not in ("bce", "ce"):
-        read |= {"bound", "smax", "initial_variance", "variance", "variance_weights"}
+        read |= {"bound", "smax", "initial_variance", "variance", "variance_weights", "variance_sees"}
     return set(Overrides.model_fields) - read - ({"estimator"} if loss == "ce_uncertainty" else set())
 
 

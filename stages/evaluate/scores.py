@@ -155,7 +155,7 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
         box_index = _tensor(packed.train.indices(row.classes)[chosen].astype(np.int64), device)
         box_target = _tensor(packed.train.targets(row.classes)[chosen], device).long() * (box_index > 0)
         images = _tensor(packed.train.images[chosen], device)
-        prediction = predictor(images)
+        prediction = predictor(images, box_target, box_index)
         contradictions += box_error_table(box_target, truth, prediction.output != box_target, n_classes)
         counted = (box_target > 0) & (truth != VOID)
         margin = label_margin(prediction, box_target)
@@ -166,9 +166,8 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
             by_edge += edge_sums(log_variance, box_index).cpu()
         if row.bootstraps:
             covers = covers_of(predictor.chosen, packed, chosen)
-            flipped = (
-                predictor.label_flips(predictor.decider(images, prediction), box_target, box_index, covers) > FLIPPED
-            )
+            deciding = predictor.decider(images, prediction, box_target, box_index)
+            flipped = predictor.label_flips(deciding, box_target, box_index, covers) > FLIPPED
             flips += box_error_table(box_target, truth, flipped, n_classes)
     found["contradictions"] = box_error_rates(contradictions, classes)
     found["auroc_mean"] = auroc(margins)

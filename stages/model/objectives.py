@@ -49,6 +49,8 @@ class Supervision:
         covers: (N, H, W) int64, see `spans.draw_covers`; of rows whose recipe asks for it.
         own_box_target: (N, H, W) int64, the box target of a pixel-perfect image inside its boxes; 0 elsewhere; of rows
             whose recipe has `own_boxes`.
+        label_maps: (N, maps, H, W) fp32, see `network.label_maps`, of the box labels of all images, pixel-perfect ones
+            included; of rows whose variance sees the label.
     """
 
     target: Tensor
@@ -56,6 +58,7 @@ class Supervision:
     pixel_perfect: Tensor
     covers: Tensor | None = None
     own_box_target: Tensor | None = None
+    label_maps: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from stages.boxes import covers as box_covers
 from stages.errors import UserError
 from stages.model.flipping import LabelFlipper
 from stages.model.hyperparameters import Hyperparameters
-from stages.model.network import build, normalise
+from stages.model.network import build, label_maps, mirrored_maps, normalise
 from stages.model.objectives import predict, split_output
 
 
@@ -63,17 +63,35 @@ class Predictor:
         self.teacher = teacher
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Prediction:
-        """Predict for uint8 images (N, H, W, 3), on the network's device and in evaluation mode, which is left on."""
+    def __call__(self, images: Tensor, target: Tensor | None = None, box: Tensor | None = None) -> Prediction:
+        """Predict on the network's device and in evaluation mode, which is left on.
+
+        Args:
+            images: (N, H, W, 3) uint8.
+            target: (N, H, W) integer, the box targets, which the variances of some recipes see; None for no label.
+            box: (N, H, W) integer, 1 + the number of the box on top, 0 outside.
+        """
         self.network.eval()
-        return self._read(self.network(self._ready(images)))
+        return self._read(self.network(self._ready(images), *self._seen(target, box)))
 
     @torch.inference_mode()
-    def decider(self, images: Tensor, own: Prediction) -> Prediction:
-        """Return the prediction that decides about flips: the teacher's, where the row has one, else its own."""
+    def decider(self, images: Tensor, own: Prediction, target: Tensor, box: Tensor) -> Prediction:
+        """Return the prediction that decides about flips: the teacher's, where the row has one, else its own.
+
+        Args:
+            images, target, box: As for a call.
+            own: What the call returned for them.
+        """
         if self.teacher is None:
             return own
-        return self._read(teach(self.teacher, self._ready(images)))
+        return self._read(teach(self.teacher, self._ready(images), *self._seen(target, box)))
+
+    def _seen(self, target: Tensor | None, box: Tensor | None) -> tuple[Tensor, ...]:
+        if self.chosen.recipe.variance_sees != "label" or target is None or box is None:
+            return ()
+        device = next(self.network.parameters()).device
+        boxed = len(self.chosen.classes) - 1 - self.chosen.masks_only
+        return (label_maps(target.to(device), box.to(device), boxed),)
 
     def _ready(self, images: Tensor) -> Tensor:
         return normalise(images.to(next(self.network.parameters()).device))
@@ -200,14 +218,24 @@ def covers_of(chosen: Hyperparameters, packed: Packed, indices: Sequence[int] | 
     return torch.from_numpy(box_covers.covers(packed, chosen.row.classes, indices).astype(np.int64))
 
 
-def teach(teacher: nn.Module, images: Tensor) -> Tensor:
-    """Return a teacher's raw output for images and their mirror images, averaged: (N, 3, H, W) -> (N, channels, H, W).
+def teach(teacher: nn.Module, images: Tensor, maps: Tensor | None = None) -> Tensor:
+    """Return a teacher's raw output for images and their mirror images, averaged.
 
     In evaluation mode, which is left on, and without gradient.
+
+    Args:
+        teacher: The network.
+        images: (N, 3, H, W).
+        maps: (N, maps, H, W), see `network.label_maps`, for a teacher that sees labels.
+
+    Returns:
+        (N, channels, H, W) fp32.
     """
     teacher.eval()
+    seen = () if maps is None else (maps,)
+    mirrored = () if maps is None else (mirrored_maps(maps),)
     with torch.no_grad():
-        return (teacher(images).float() + teacher(images.flip(3)).flip(3).float()) / 2
+        return (teacher(images, *seen).float() + teacher(images.flip(3), *mirrored).flip(3).float()) / 2
 
 
 def flipper_of(

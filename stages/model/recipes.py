@@ -28,6 +28,8 @@ class Recipe:
             `one_plus_elu`, `square` or `sigma`.
         variance_weights: Initial weights of the layer that makes the raw variance: `zero`, so that it is the same
             everywhere at the first step, or `torch`.
+        variance_sees: What the network makes sigma^2 of: the `image` (the paper's), or also the box `label` that it may
+            doubt, and where in its box a pixel lies, see `network.label_maps`. The mean sees the image alone.
         mean_start: Where the means start: `share`, at the constants of least loss, or `torch`, near zero.
         reduction: How the losses of pixels add up to a batch's: `pooled`, their mean; or `two_means`, half the mean
             over pixel-perfect images and half of that over box images, the two sums of Eq 3.
@@ -87,6 +89,7 @@ class Recipe:
     last_layer: str = "torch"
     variance: str = "exp"
     variance_weights: str = "zero"
+    variance_sees: str = "image"
     mean_start: str = "share"
     reduction: str = "pooled"
 

@@ -175,7 +175,7 @@ def _correct(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the bootstrapped targets (N, H, W) int64 and the log sigma^2 of the labels (N, H, W) fp32 of images."""
     target = target.where(box > 0, 0)  # outside of boxes nothing is asked
-    prediction = predictor.decider(images, predictor(images))
+    prediction = predictor.decider(images, predictor(images, target, box), target, box)
     flips = predictor.label_flips(prediction, target, box, covers)
     labels = predictor.relabel(prediction, target, flips, covers)
     return labels.cpu().numpy(), predictor.label_log_variance(prediction, target).cpu().numpy()

@@ -14,6 +14,7 @@ from torch import Tensor
 from stages.arrays import VOID, Packed, task_masks
 from stages.boxes.covers import covers
 from stages.config import Row
+from stages.model.network import label_maps
 from stages.model.objectives import Supervision
 from stages.model.recipes import POSTERIOR_QUANTILES, recipe_of
 
@@ -124,9 +125,11 @@ class Batches:
         copied = _fits(sum(x.nbytes for x in maps) + masks[0].nbytes * len(pp), device)
         storage = device if copied else torch.device("cpu")
         self._images, self._box_targets, self._box_numbers = (_tensor(x).to(storage) for x in maps)
-        self._own_boxes = recipe_of(row).own_boxes
+        recipe = recipe_of(row)
+        self._own_boxes = recipe.own_boxes
+        self._boxed = len(packed.classes.of_boxes(row.classes)) if recipe.variance_sees == "label" else None
         self._covers = None
-        if recipe_of(row).flip_to == "covered":
+        if recipe.flip_to == "covered":
             found = covers(packed, row.classes, np.arange(len(split)))
             self._covers = torch.from_numpy(found.astype(np.int32)).to(storage)
         self._every_mask = _tensor(masks).to(storage) if row.oracle else None
@@ -155,7 +158,10 @@ class Batches:
         arrays = (self._images[drawn], self._box_targets[drawn], self._box_numbers[drawn], masks)
         images, target, box, masks = (x.to(self._device) for x in arrays)
         pixel_perfect, mirrored, clean = self._pixel_perfect[step], self._mirrored[step], self._clean[of_step]
-        own = None
+        own = maps = None
+        if self._boxed is not None:
+            given, numbers = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (target, box))
+            maps = label_maps(given, numbers, self._boxed)
         if self._own_boxes:
             own = torch.where(_like(self._pixel_perfect[step], box) & (box > 0), target, 0)
             own = torch.where(_like(mirrored, own), own.flip(2), own).long()
@@ -168,7 +174,7 @@ class Batches:
         if self._covers is not None:
             drawn_covers = self._covers[drawn].to(self._device)
             covers = torch.where(_like(mirrored, drawn_covers), drawn_covers.flip(2), drawn_covers).long()
-        return images, Supervision(target.long(), box.long(), pixel_perfect, covers, own)
+        return images, Supervision(target.long(), box.long(), pixel_perfect, covers, own, maps)
 
     def _of_task(self, masks: Tensor) -> Tensor:
         """Return masks as `arrays.task_masks` does: classes that the row does not tell apart are background."""

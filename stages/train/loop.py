@@ -232,7 +232,7 @@ class Trainer:
         network = build(chosen, job.label_shares)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = ranks.convert_sync_batchnorm(network, device)
-        self.wrapped: Callable[[Tensor], Tensor] = ranks.wrap_ddp(self.network, device)
+        self.wrapped: Callable[..., Tensor] = ranks.wrap_ddp(self.network, device)
         self.teacher = Teacher(self.network, chosen.recipe.teacher_decay) if chosen.recipe.teacher_decay else None
         self.engine = engine or cuda_graph.choose_engine(device, ranks.world, chosen.schedule)
         self.optimiser = _optimiser(self.network, chosen)
@@ -333,7 +333,8 @@ class Trainer:
     def _device_step(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
         """Do the part of a step that runs on the device: forward, loss, backward, optimiser."""
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            output = self.wrapped(normalise(images))
+            seen = () if labels.label_maps is None else (labels.label_maps,)
+            output = self.wrapped(normalise(images), *seen)
             taught = self._taught(images, labels)
         loss = self.objective(output, labels, taught)
         self.optimiser.zero_grad(set_to_none=True)
@@ -347,7 +348,7 @@ class Trainer:
         """Return the teacher's output, where there is one and a label may flip: in a captured graph, always."""
         if self.teacher is None or (self.engine == "eager" and bool(labels.pixel_perfect.all())):
             return None
-        return teach(self.teacher.network, normalise(images))
+        return teach(self.teacher.network, normalise(images), labels.label_maps)
 
     def write(self, out: Path) -> None:
         """Write OUTPUT_FILES into the folder `out`, which has none of them."""

@@ -65,14 +65,14 @@ class Snapshots:
         """Predict the images after `step` finished steps; do nothing where the row has no box images."""
         if len(self.indices) == 0:
             return
-        prediction = predictor(self._images)
+        prediction = predictor(self._images, self._targets, self._boxes)
         taken = {"mean": prediction.mean.half(), "output": prediction.output.to(torch.uint8)}
         if prediction.variance is not None:
             # The literal recipe's variance grows beyond fp16, which ends at 65504.
             taken["variance"] = prediction.variance.clamp(max=6e4).half()
         if predictor.flipper is not None:
             covers = covers_of(predictor.chosen, self._packed, self.indices)
-            deciding = predictor.decider(self._images, prediction)
+            deciding = predictor.decider(self._images, prediction, self._targets, self._boxes)
             taken["label_flip"] = predictor.label_flips(deciding, self._targets, self._boxes, covers).half()
         self.taken[step] = {name: value.cpu().clone() for name, value in taken.items()}
 

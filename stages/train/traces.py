@@ -45,8 +45,9 @@ class Trace:
         """Predict the pixels after `step` finished steps; do nothing where the row has no box images."""
         if len(self.pixels) == 0:
             return
-        own = predictor(self._pictures)
-        maps, prediction = {"output": own.output.to(torch.uint8)}, predictor.decider(self._pictures, own)
+        given = self._targets, self._boxes
+        own = predictor(self._pictures, *given)
+        maps, prediction = {"output": own.output.to(torch.uint8)}, predictor.decider(self._pictures, own, *given)
         if predictor.chosen.has_variance:
             maps["log_variance"] = predictor.label_log_variance(prediction, self._targets).half()
         if predictor.flipper is not None:

@@ -24,13 +24,13 @@ class PretendedPredictor:
         self._channels = 1 if row.classes == "one" else 3
         self._variance = variance
 
-    def __call__(self, images):
+    def __call__(self, images, target=None, box=None):
         assert images.dtype == torch.uint8 and images.shape[1:] == (HEIGHT, WIDTH, 3)
         output, flip, logit = images.long().unbind(-1)
         maps = [x.float().unsqueeze(1).repeat(1, self._channels, 1, 1) for x in (logit, flip)]
         return SimpleNamespace(mean=maps[0], variance=maps[1] * 1e6 if self._variance else None, output=output)
 
-    def decider(self, images, own):
+    def decider(self, images, own, target, box):
         return own
 
     def label_log_variance(self, prediction, box_target):

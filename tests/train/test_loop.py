@@ -179,10 +179,12 @@ def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau
     assert first == pytest.approx(0.4 * tau, rel=0.05)
 
 
-@pytest.mark.parametrize("decides", ["variance", "mean", "posterior"])
-def test_a_teacher_repeats_goes_on_after_a_kill_and_decides_in_evaluation(decides, project, monkeypatch):
+@pytest.mark.parametrize(
+    ("decides", "sees"), [("variance", "image"), ("variance", "label"), ("mean", "image"), ("posterior", "label")]
+)
+def test_a_teacher_repeats_goes_on_after_a_kill_and_decides_in_evaluation(decides, sees, project, monkeypatch):
     entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: stable"
-    more = f"{{decides: {decides}, teacher_decay: 0.5, own_boxes: true, keep_attenuation: true}}"
+    more = f"{{decides: {decides}, teacher_decay: 0.5, own_boxes: true, keep_attenuation: true, variance_sees: {sees}}}"
     change(project / "configs" / "rows.yaml", (entry, f"{entry}, overrides: {more}"))
     settings, name = config.load(project), "bootstrap-500-2280-stable"
     whole = contents(loop.train(settings, name, 0, project))
@@ -193,13 +195,15 @@ def test_a_teacher_repeats_goes_on_after_a_kill_and_decides_in_evaluation(decide
     assert contents(out) == whole
     predictor = load(out, torch.device("cpu"))
     pictures = torch.randint(0, 255, (2, 16, 32, 3), dtype=torch.uint8)
-    own = predictor(pictures)
-    taught = predictor.decider(pictures, own)
-    assert not torch.equal(own.mean, taught.mean)
     box = torch.ones(2, 16, 32, dtype=torch.int64)
+    given = box, box
+    own = predictor(pictures, *given)
+    assert torch.equal(own.mean, predictor(pictures).mean)  # the mean sees the image alone
+    taught = predictor.decider(pictures, own, *given)
+    assert not torch.equal(own.mean, taught.mean)
     assert predictor.label_flips(taught, box, box).shape == box.shape
     plain = load(loop.train(settings, "bootstrap-500-2280", 0, project), torch.device("cpu"))
-    assert plain.decider(pictures, own) is own and "teacher.pt" not in contents(
+    assert plain.decider(pictures, own, *given) is own and "teacher.pt" not in contents(
         out.parents[2] / "bootstrap-500-2280" / "seed-0" / "train"
     )
 
