@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from stages.config import Row
-from stages.model.network import build, first_means, normalise
+from stages.model.network import build, first_means, label_maps, mirrored_maps, normalise
 from stages.model.objectives import split_output
 from tests.train.tiny import hyperparameters
 
@@ -104,3 +105,53 @@ def test_a_variance_of_one_is_another_raw_output_for_each_reading(variance, raw)
     assert network.head.bias[1].item() == pytest.approx(raw, abs=1e-6)
     _, log_variance = split_output(network(torch.randn(2, 3, 16, 32)), chosen)
     assert log_variance.detach().numpy() == pytest.approx(0.0, abs=1e-5)
+
+
+# ---- a variance that sees the label ----------------------------------------------------------------------------------
+
+
+def test_the_label_moves_the_variance_and_not_the_mean():
+    torch.manual_seed(0)
+    chosen = bootstrap(variance_sees="label", variance_weights="torch")
+    network = build(chosen).eval()
+    images = torch.randn(1, 3, 16, 32)
+    box = torch.zeros(1, 16, 32, dtype=torch.int64)
+    box[:, 4:12, 8:24] = 1
+    plain, labelled = network(images), network(images, label_maps(box, box, 1))
+    assert plain.shape == labelled.shape == (1, 2, 16, 32)
+    assert torch.equal(plain[:, 0], labelled[:, 0])
+    moved = (plain[0, 1] != labelled[0, 1]).nonzero()
+    assert moved.amin(0).tolist() == [0, 4] and moved.amax(0).tolist() == [15, 27]  # two pixels of half size beyond it
+    nothing = torch.zeros_like(box)
+    torch.testing.assert_close(plain, network(images, label_maps(nothing, nothing, 1)))
+
+
+def test_a_variance_that_sees_the_label_starts_as_any_other():
+    for row, means, start in [(bootstrap(variance_sees="label"), 1, 2.5), (bootstrap("paper"), 1, 1.0)]:
+        output = build(row)(torch.randn(2, 3, 16, 32))
+        torch.testing.assert_close(output[:, means:], torch.full_like(output[:, means:], math.log(start)))
+    row = Row(
+        classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="stable", overrides={"variance_sees": "label"}
+    )
+    output = build(hyperparameters(row))(torch.randn(2, 3, 16, 32), torch.randn(2, 6, 16, 32))
+    torch.testing.assert_close(output[:, 3:], torch.full_like(output[:, 3:], math.log(2.5)))
+
+
+def test_label_maps_say_the_class_and_the_place_in_the_visible_part_of_a_box():
+    rng = np.random.default_rng(0)
+    box = np.zeros((3, 10, 14), np.int64)
+    box[0, 1:8, 2:9], box[0, 3:5, 5:12] = 1, 2  # the second lies on top
+    box[1, :, :] = 1
+    target = np.where(box > 0, rng.integers(1, 3, (3, 3))[np.arange(3)[:, None, None], box], 0)
+    maps = label_maps(torch.from_numpy(target), torch.from_numpy(box), 2).numpy()
+    assert maps.shape == (3, 6, 10, 14)
+    assert (maps * (box == 0)[:, None] == 0).all()
+    for image, number in [(0, 1), (0, 2), (1, 1)]:
+        y, x = np.nonzero(box[image] == number)
+        width, height = x.max() - x.min() + 1, y.max() - y.min() + 1
+        expected = [target[image, y, x] == 1, target[image, y, x] == 2]
+        expected += [(2 * x - x.min() - x.max()) / width, (2 * y - y.min() - y.max()) / height]
+        expected += [np.full(len(x), width / 14), np.full(len(x), height / 10)]
+        np.testing.assert_allclose(maps[image][:, y, x], np.array(expected, float), atol=1e-6)
+    flipped = (torch.from_numpy(array).flip(2) for array in (target, box))
+    torch.testing.assert_close(mirrored_maps(torch.from_numpy(maps)), label_maps(*flipped, 2))

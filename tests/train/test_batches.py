@@ -6,6 +6,7 @@ import torch
 
 from stages import arrays
 from stages.config import Overrides, Row
+from stages.model.network import label_maps, mirrored_maps
 from stages.train import batches
 from stages.train.batches import Batches, fill_range, fill_rate, label_shares, plan
 
@@ -211,6 +212,25 @@ def test_the_boxes_of_pixel_perfect_images_come_along_where_the_recipe_asks(pack
             expected = box_target[:, ::-1] if mirrored else box_target
             np.testing.assert_array_equal(labels.own_box_target[k].numpy(), expected)
         assert (labels.box[labels.pixel_perfect] == 0).all()
+
+
+def test_the_box_labels_of_all_images_come_along_for_a_variance_that_sees_them(packed):
+    row = Row(classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="paper")
+    pools = arrays.pools(packed, row)
+    drawn = plan(*pools, steps=6, batch_size=4, seed=0, horizontal_flip=0.5)
+    assert Batches(packed, row, pools[0], drawn, torch.device("cpu"))[0][1].label_maps is None
+    asks = row.model_copy(update={"overrides": Overrides(variance_sees="label")})
+    batches = Batches(packed, asks, pools[0], drawn, torch.device("cpu"))
+    assert drawn.mirrored.any() and drawn.pixel_perfect.any() and not drawn.pixel_perfect.all()
+    for step in range(6):
+        given, numbers = (
+            torch.from_numpy(np.array(maps("few")[drawn.image[step]]).astype(np.int64))
+            for maps in (packed.train.targets, packed.train.indices)
+        )
+        expected = label_maps(given, numbers, 2)
+        mirrored = torch.from_numpy(drawn.mirrored[step])
+        expected[mirrored] = mirrored_maps(expected[mirrored])
+        torch.testing.assert_close(batches[step][1].label_maps, expected)
 
 
 def test_the_range_of_fill_rates_is_that_of_the_first_classs_boxes(packed):
