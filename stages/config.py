@@ -83,6 +83,7 @@ class Overrides(Model):
     teacher_decay: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     keep_attenuation: bool | None = Field(None, description="true, false")
     own_boxes: bool | None = Field(None, description="true, false")
+    variance_loss: Literal["eq9", "keep"] | None = Field(None, description="eq9, keep")
     warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
     estimator: Literal["monte_carlo", "rao_blackwell", "printed", "mean_field"] | None = Field(
@@ -104,7 +105,7 @@ def _unread(loss: str) -> set[str]:
     if loss == "bootstrap":
         return {"trigger", "estimator", "flip_to"}
     if loss == "ce_bootstrap":
-        return {"flip_target", "prior", "keep_attenuation"}
+        return {"flip_target", "prior", "keep_attenuation", "variance_loss"}
     read = {"warmup_share", "mean_start", "reduction", "last_layer"}
     if loss not in ("bce", "ce"):
         read |= {"bound", "smax", "initial_variance", "variance", "variance_weights", "variance_sees"}

@@ -120,6 +120,23 @@ def keep_weight(log_variance: Tensor, tau: float, temperature: float) -> Tensor:
     return torch.sigmoid((tau - variance) / temperature)
 
 
+def keep_loss(log_variance: Tensor, right: Tensor, tau: float, temperature: float) -> Tensor:
+    """Return the cross-entropy of W of Eq 11 as the probability that a label is right.
+
+    Not in the paper, whose sigma^2 learns by Eq 9 alone: that loss lets it grow with a slope near 1 where the mean is
+    against a label, and shrink with a slope near 0 where the mean is for it, so that a label is flipped even where few
+    of its kind are wrong. Where a pixel-perfect image has a box, the mask says which labels are wrong; then 1 - W
+    learns their probability.
+
+    Args:
+        log_variance: s.
+        right: Whether the mask confirms the label, 0 or 1, in the shape of s.
+        tau, temperature: As for `keep_weight`.
+    """
+    variance = torch.exp(full_precision(log_variance).clamp(max=80))
+    return bce((tau - variance) / temperature, right)
+
+
 def bce_bootstrap(mean: Tensor, weight: Tensor, target: Tensor, flipped_target: Tensor) -> Tensor:
     """Return W BCE(mu, y) + (1 - W) BCE(mu, y*), Eq 10, as one BCE with the soft label W y + (1 - W) y*.
 

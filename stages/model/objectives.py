@@ -179,6 +179,7 @@ class _Listed:
         decider_mean, decider_log_variance: As `mean` and `log_variance`, without gradient, of what decides about flips.
         covers: (P,) int64, see `Supervision`, or None.
         own_boxes: Whether pixels of pixel-perfect images are among them.
+        right: (P,) fp32, 1 where an image's target is the box target, as in all of box images.
     """
 
     mean: Tensor
@@ -191,15 +192,17 @@ class _Listed:
     decider_log_variance: Tensor
     covers: Tensor | None
     own_boxes: bool
+    right: Tensor
 
     def masked(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return losses (P,) with zeros for padding and for pixels of pixel-perfect images.
 
-        What `uncertainty` is for these, of rows with `own_boxes`, is `own_boxes`.
+        Of rows with `own_boxes`, `own_boxes` is for these, and else what `uncertainty` is there.
         """
         masked = {name: torch.where(self.flippable, value, 0) for name, value in maps.items()}
         if self.own_boxes:
-            masked["own_boxes"] = torch.where(self.real & ~self.flippable, maps["uncertainty"], 0)
+            own = maps["own_boxes"] if "own_boxes" in maps else maps["uncertainty"]
+            masked["own_boxes"] = torch.where(self.real & ~self.flippable, own, 0)
         return masked
 
 
@@ -242,6 +245,7 @@ class _Pixels:
         place, real = self._list_pixels(self.uncertain.flatten())
         flippable = real & self.flippable.flatten()[place]
         target = torch.where(real, self._box_target.flatten()[place], 0)
+        right = (self._target.flatten()[place] == target).float()
         box = torch.where(flippable, self._box.flatten()[place], self._box.amax() + 1)
         covers = None if self._covers is None else self._covers.flatten()[place]
         mean, log_variance = self._at(place, self._output)
@@ -260,6 +264,7 @@ class _Pixels:
             decider_log_variance,
             covers,
             self._own_boxes,
+            right,
         )
 
     def _at(self, place: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
@@ -320,6 +325,10 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
         mean, log_variance, target, flipped_target, 1 - flip, recipe.keep_attenuation
     )
     maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
+    if recipe.variance_loss == "keep":
+        assert pixels.chosen.tau is not None and pixels.chosen.temperature is not None
+        told = losses.keep_loss(log_variance, listed.right, pixels.chosen.tau, pixels.chosen.temperature)
+        maps = {"own_boxes": told, "bootstrap": bootstrap}
     if recipe.prior:
         maps["prior"] = recipe.prior * losses.variance_prior(log_variance)
     maps = listed.masked(maps)

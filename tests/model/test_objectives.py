@@ -407,6 +407,40 @@ def test_own_boxes_teach_the_variance_alone_what_a_mask_says_of_its_box(name, re
     assert found.terms["own_boxes"].item() == pytest.approx((more.sum() / count).item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("reduction", ["pooled", "two_means"])
+def test_a_variance_that_is_told_learns_which_labels_masks_confirm_and_nothing_else(reduction, labels):
+    """The gradient of sigma^2 lies in the own box of image 0 alone, and has the sign that the mask asks for."""
+    row = row_of(
+        "bootstrap",
+        recipe="paper",
+        overrides={"own_boxes": True, "variance_loss": "keep", "reduction": reduction},
+    )
+    without = row_of("bootstrap", recipe="paper", overrides={"reduction": reduction})
+    own = torch.zeros(SHAPE, dtype=torch.int64)
+    own[0, 2:6, 1:7] = 1
+    start = output_of(row)
+    start[:, 1] = 1 + start[:, 1].sin() / 4  # sigma^2 from 2.1 to 3.5, around tau, where W is neither 0 nor 1
+    output, leaf = start.clone().requires_grad_(), start.clone().requires_grad_()
+    found = loss_of(row, output, Supervision(labels.target, labels.box, labels.pixel_perfect, None, own))
+    plain = loss_of(without, leaf, labels)
+    found.total.backward()
+    plain.total.backward()
+    assert "uncertainty" not in found.terms
+    torch.testing.assert_close(output.grad[:, 0], leaf.grad[:, 0])
+    assert (output.grad[1:, 1] == 0).all()
+    inside = (own[0] > 0) & (labels.target[0] != 255)
+    right = labels.target[0][inside] == 1
+    assert right.any() and not right.all()
+    assert ((output.grad[0, 1] != 0) == inside).all()
+    assert torch.equal(output.grad[0, 1][inside] > 0, right)  # descent: smaller where the label is right
+    tau, temperature = hyperparameters(row).tau, hyperparameters(row).temperature
+    kept = torch.sigmoid((tau - output[0, 1].detach().exp()) / temperature)[inside].double()
+    known = labels.target != 255
+    count = known.sum() if reduction == "pooled" else 2 * known[labels.pixel_perfect].sum()
+    expected = -torch.where(right, kept, 1 - kept).log().sum() / count
+    assert found.terms["own_boxes"].item() == pytest.approx(expected.item(), rel=1e-3)
+
+
 def test_own_boxes_weigh_as_much_in_a_warm_up_without_box_images(labels):
     row = row_of("bootstrap", recipe="paper", overrides={"own_boxes": True, "reduction": "two_means"})
     output, clean = output_of(row), labels.pixel_perfect
