@@ -84,6 +84,8 @@ class Overrides(Model):
     keep_attenuation: bool | None = Field(None, description="true, false")
     own_boxes: bool | None = Field(None, description="true, false")
     variance_loss: Literal["eq9", "keep"] | None = Field(None, description="eq9, keep")
+    pairs: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
+    projection: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
     warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     trigger: Literal["max", "target"] | None = Field(None, description="max, target")
     estimator: Literal["monte_carlo", "rao_blackwell", "printed", "mean_field"] | None = Field(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from stages.arrays import VOID
-from stages.model import losses
+from stages.model import consistency, losses
 from stages.model.flipping import LabelFlipper
 from stages.model.hyperparameters import Hyperparameters
 from stages.model.recipes import bound_log_variance
@@ -51,6 +51,8 @@ class Supervision:
             whose recipe has `own_boxes`.
         label_maps: (N, maps, H, W) fp32, see `network.label_maps`, of the box labels of all images, pixel-perfect ones
             included; of rows whose variance sees the label.
+        agreeing: (N, 4, H, W) bool, see `consistency.alike`, of pairs with a pixel in a box of a box image; of rows
+            whose recipe has `pairs`.
     """
 
     target: Tensor
@@ -59,6 +61,7 @@ class Supervision:
     covers: Tensor | None = None
     own_box_target: Tensor | None = None
     label_maps: Tensor | None = None
+    agreeing: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ class _Listed:
         covers: (P,) int64, see `Supervision`, or None.
         own_boxes: Whether pixels of pixel-perfect images are among them.
         right: (P,) fp32, 1 where an image's target is the box target, as in all of box images.
+        place: (P,) int64, into the flattened (N, H, W).
     """
 
     mean: Tensor
@@ -193,6 +197,7 @@ class _Listed:
     covers: Tensor | None
     own_boxes: bool
     right: Tensor
+    place: Tensor
 
     def masked(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return losses (P,) with zeros for padding and for pixels of pixel-perfect images.
@@ -237,7 +242,7 @@ class _Pixels:
             number_of = torch.arange(chosen.logits, device=output.device)
             self._unboxed = (number_of == 0) | (number_of >= chosen.logits - chosen.masks_only)
         self._output, self._teacher, self._target = output.float(), teacher, labels.target
-        self._covers = labels.covers
+        self._covers, self._agreeing = labels.covers, labels.agreeing
         self._box = labels.box + number * (labels.box.amax() + 1)  # one number for each box of the batch
 
     def listed(self) -> _Listed:
@@ -265,6 +270,7 @@ class _Pixels:
             covers,
             self._own_boxes,
             right,
+            place,
         )
 
     def _at(self, place: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
@@ -272,6 +278,24 @@ class _Pixels:
         mean, log_variance = split_output(output.movedim(1, -1).flatten(0, -2).index_select(0, place), self.chosen)
         assert log_variance is not None
         return (mean, log_variance) if self.chosen.multi_class else (mean[:, 0], log_variance[:, 0])
+
+    def consistency(self, listed: _Listed) -> dict[str, Tensor]:
+        """Return what the recipe weighs of consistency.py, on box images."""
+        recipe, (height, width) = self.chosen.recipe, self._target.shape[1:]
+        means = self._output[:, : self.chosen.logits]
+        if not self.chosen.multi_class:
+            means = torch.cat([torch.zeros_like(means), means], dim=1)
+        found = {}
+        if recipe.pairs and self._agreeing is not None:
+            found["pairs"] = recipe.pairs * consistency.pairs_loss(means.log_softmax(1), self._agreeing)
+        if recipe.projection:
+            own = listed.mean if self.chosen.multi_class else torch.stack([0 * listed.mean, listed.mean], dim=1)
+            of_box = own.log_softmax(1).gather(1, listed.target.long().unsqueeze(1)).squeeze(1)
+            row, column = listed.place // width % height, listed.place % width
+            lines = (listed.box * max(height, width) + at for at in (row, column))
+            losses_of = [consistency.projection_loss(of_box, line, listed.flippable) for line in lines]
+            found["projection"] = recipe.projection * torch.stack(losses_of).sum(0)
+        return found
 
     def plain(self, where: Tensor) -> Tensor:
         """Return the loss without uncertainty where `where` (N, H, W) bool is True, zero elsewhere: (N, H, W).
@@ -331,7 +355,7 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
         maps = {"own_boxes": told, "bootstrap": bootstrap}
     if recipe.prior:
         maps["prior"] = recipe.prior * losses.variance_prior(log_variance)
-    maps = listed.masked(maps)
+    maps = listed.masked(maps) | pixels.consistency(listed)
     return {"plain": pixels.plain(pixels.certain)} | maps, {"flipped": listed.flippable & (flip > 0.5)}
 
 
@@ -355,7 +379,7 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
         shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them
         noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
     uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
-    maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap})
+    maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap}) | pixels.consistency(listed)
     counted = {"flipped": listed.flippable & flip & (new_target != target)}
     for trigger in ("max", "target"):
         above = losses.exceeds_threshold(listed.decider_log_variance, target, pixels.flipper.tau, trigger)

@@ -62,6 +62,10 @@ class Recipe:
             as the probability that the mask confirms it.
         fill_quantile: Take as rho this quantile of the fill rates of the class's boxes (0.1: a tenth of them are
             emptier). None: the fill rate of all of them together, so of an average box.
+        pairs: Weight of the loss of neighbours in boxes that are alike in colour and not in class, see
+            `consistency.pairs_loss`, of bootstrapping rows.
+        projection: Weight of the loss of rows and columns of a box without its class, see
+            `consistency.projection_loss`, of bootstrapping rows.
         warmup_share: Share of the steps, from the first on, in which every draw is pixel-perfect (clean-label
             warm-up).
         trigger: The variance that Eq 16 compares with tau, `max` over classes or that of the `target` class.
@@ -86,6 +90,8 @@ class Recipe:
     keep_attenuation: bool = False
     own_boxes: bool = False
     variance_loss: str = "eq9"
+    pairs: float = 0.0
+    projection: float = 0.0
     warmup_share: float = 0.0
     trigger: str = "max"
     estimator: str = "monte_carlo"

@@ -14,6 +14,7 @@ from torch import Tensor
 from stages.arrays import VOID, Packed, task_masks
 from stages.boxes.covers import covers
 from stages.config import Row
+from stages.model.consistency import alike
 from stages.model.network import label_maps
 from stages.model.objectives import Supervision
 from stages.model.recipes import POSTERIOR_QUANTILES, recipe_of
@@ -127,6 +128,7 @@ class Batches:
         self._images, self._box_targets, self._box_numbers = (_tensor(x).to(storage) for x in maps)
         recipe = recipe_of(row)
         self._own_boxes = recipe.own_boxes
+        self._pairs = recipe.pairs > 0
         self._boxed = len(packed.classes.of_boxes(row.classes)) if recipe.variance_sees == "label" else None
         self._covers = None
         if recipe.flip_to == "covered":
@@ -174,7 +176,8 @@ class Batches:
         if self._covers is not None:
             drawn_covers = self._covers[drawn].to(self._device)
             covers = torch.where(_like(mirrored, drawn_covers), drawn_covers.flip(2), drawn_covers).long()
-        return images, Supervision(target.long(), box.long(), pixel_perfect, covers, own, maps)
+        agreeing = alike(images, box > 0, target != VOID) if self._pairs else None
+        return images, Supervision(target.long(), box.long(), pixel_perfect, covers, own, maps, agreeing)
 
     def _of_task(self, masks: Tensor) -> Tensor:
         """Return masks as `arrays.task_masks` does: classes that the row does not tell apart are background."""
