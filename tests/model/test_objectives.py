@@ -441,6 +441,39 @@ def test_a_variance_that_is_told_learns_which_labels_masks_confirm_and_nothing_e
     assert found.terms["own_boxes"].item() == pytest.approx(expected.item(), rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap"])
+@pytest.mark.parametrize("reduction", ["pooled", "two_means"])
+def test_pairs_and_projections_are_of_box_images_alone_and_as_heavy_as_asked(name, reduction, labels):
+    overrides = {"reduction": reduction} | ({"estimator": "mean_field"} if "ce" in name else {})
+    row = row_of(name, recipe="paper", overrides=overrides | {"pairs": 2.0, "projection": 3.0})
+    without = row_of(name, recipe="paper", overrides=overrides)
+    agreeing = torch.zeros(SHAPE[0], 4, *SHAPE[1:], dtype=torch.bool)
+    agreeing[1, 0, 2, 1], agreeing[2, 1, 1, 3] = True, True  # (2, 1) with (2, 3); (1, 3) with (3, 3)
+    output = output_of(row)
+    known = Supervision(labels.target, labels.box, labels.pixel_perfect, agreeing=agreeing)
+    found, plain = loss_of(row, output, known), loss_of(without, output, labels)
+    logits = hyperparameters(row).logits
+    mean = output[:, :logits].double()
+    p = mean.softmax(1) if logits > 1 else torch.cat([1 - mean.sigmoid(), mean.sigmoid()], 1)
+    both = [(p[1, :, 2, 1] * p[1, :, 2, 3]).sum(), (p[2, :, 1, 3] * p[2, :, 3, 3]).sum()]
+    lines = []
+    for image, rows, columns in [
+        (1, range(1, 5), range(1, 6)),
+        (2, range(0, 3), range(0, 4)),
+        (2, range(3, 6), range(4, 8)),
+    ]:
+        best = p[image, 1][rows.start : rows.stop, columns.start : columns.stop]
+        lines += [*best.amax(0), *best.amax(1)]
+    count = (labels.target != 255).sum()
+    if reduction == "two_means":
+        count = 2 * (labels.target[~labels.pixel_perfect] != 255).sum()
+    expected = {"pairs": -2 * sum(map(torch.log, both)) / count, "projection": -3 * sum(map(torch.log, lines)) / count}
+    for term, value in expected.items():
+        assert found.terms[term].item() == pytest.approx(value.item(), rel=1e-4)
+    more = sum(found.terms[term] for term in expected)
+    assert found.total.item() == pytest.approx((plain.total + more).item(), rel=1e-5)
+
+
 def test_own_boxes_weigh_as_much_in_a_warm_up_without_box_images(labels):
     row = row_of("bootstrap", recipe="paper", overrides={"own_boxes": True, "reduction": "two_means"})
     output, clean = output_of(row), labels.pixel_perfect

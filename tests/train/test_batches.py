@@ -6,6 +6,7 @@ import torch
 
 from stages import arrays
 from stages.config import Overrides, Row
+from stages.model.consistency import alike
 from stages.model.network import label_maps, mirrored_maps
 from stages.train import batches
 from stages.train.batches import Batches, fill_range, fill_rate, label_shares, plan
@@ -231,6 +232,20 @@ def test_the_box_labels_of_all_images_come_along_for_a_variance_that_sees_them(p
         mirrored = torch.from_numpy(drawn.mirrored[step])
         expected[mirrored] = mirrored_maps(expected[mirrored])
         torch.testing.assert_close(batches[step][1].label_maps, expected)
+
+
+def test_pairs_of_box_images_come_along_where_the_recipe_asks(packed):
+    row = Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="paper")
+    pools = arrays.pools(packed, row)
+    drawn = plan(*pools, steps=4, batch_size=4, seed=0, horizontal_flip=0.5)
+    assert Batches(packed, row, pools[0], drawn, torch.device("cpu"))[0][1].agreeing is None
+    asks = row.model_copy(update={"overrides": Overrides(pairs=1.0)})
+    batches = Batches(packed, asks, pools[0], drawn, torch.device("cpu"))
+    for step in range(4):
+        images, labels = batches[step]
+        expected = alike(images, labels.box > 0, labels.target != arrays.VOID)
+        assert torch.equal(labels.agreeing, expected)
+        assert not labels.agreeing[labels.pixel_perfect].any()
 
 
 def test_the_range_of_fill_rates_is_that_of_the_first_classs_boxes(packed):
