@@ -107,7 +107,7 @@ def _unread(loss: str) -> set[str]:
     if loss == "bootstrap":
         return {"trigger", "estimator", "flip_to"}
     if loss == "ce_bootstrap":
-        return {"flip_target", "prior", "keep_attenuation", "variance_loss"}
+        return {"flip_target", "prior", "keep_attenuation"}
     read = {"warmup_share", "mean_start", "reduction", "last_layer"}
     if loss not in ("bce", "ce"):
         read |= {"bound", "smax", "initial_variance", "variance", "variance_weights", "variance_sees"}

@@ -312,15 +312,26 @@ def exceeds_threshold(log_variance: Tensor, target: Tensor, tau: float, trigger:
         trigger: `max`, the largest variance of the classes (the paper's); `target`, the variance of the label's class.
 
     Raises:
-        ValueError: The trigger is neither `max` nor `target`.
+        ValueError: As `triggering`.
 
     Resolution: strictly greater; the paper leaves equality open.
     """
-    variance = torch.exp(full_precision(log_variance))
+    return torch.exp(full_precision(triggering(log_variance, target, trigger))) > tau
+
+
+def triggering(log_variance: Tensor, target: Tensor, trigger: str) -> Tensor:
+    """Return the log-variance that Eq 16 compares with log tau: (..., C), (...) int64 -> (...).
+
+    Args:
+        log_variance, target, trigger: As for `exceeds_threshold`.
+
+    Raises:
+        ValueError: The trigger is neither `max` nor `target`.
+    """
     if trigger == "max":
-        return variance.amax(dim=-1) > tau
+        return log_variance.amax(dim=-1)
     if trigger == "target":
-        return variance.gather(-1, target.unsqueeze(-1)).squeeze(-1) > tau
+        return log_variance.gather(-1, target.unsqueeze(-1)).squeeze(-1)
     raise ValueError(f"trigger={trigger!r}: use 'max' or 'target'")
 
 

@@ -30,6 +30,9 @@ SAMPLED = {
 }
 """The estimators of Eq 13 that draw noise; the other one is `mean_field`."""
 
+EQ_11_TEMPERATURE = 0.2
+"""As printed, in logit^2; what multi-class rows, whose flips are hard, teach their variance with."""
+
 ListPixels = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Lists where a mask (M,) bool is True: its indices (P,) int64, and (P,) bool, False where the list is padding."""
 
@@ -374,12 +377,18 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     reachable = pixels.flipper.reachable(listed.decider_mean, listed.covers)
     flip = pixels.flipper.multi_class(reachable, listed.decider_log_variance, target, listed.box)
     new_target = losses.bootstrapped_target(reachable, target, flip)
-    estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
-    if estimator is not _mean_field:
-        shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them
-        noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
-    uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
-    maps = listed.masked({"uncertainty": uncertainty, "bootstrap": bootstrap}) | pixels.consistency(listed)
+    if chosen.recipe.variance_loss == "keep":
+        triggering = losses.triggering(log_variance, target, chosen.recipe.trigger)
+        told = losses.keep_loss(triggering, listed.right, pixels.flipper.tau, EQ_11_TEMPERATURE)
+        maps = {"own_boxes": told, "bootstrap": losses.ce(mean, new_target)}
+    else:
+        estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
+        if estimator is not _mean_field:
+            shape = (mean.shape[-1], chosen.mc_samples, *mean.shape[:-1])  # classes first, as the losses want them
+            noise = torch.randn(shape, dtype=mean.dtype, device=mean.device).movedim(0, -1)
+        uncertainty, bootstrap = losses.ce_bootstrapping_loss(mean, log_variance, target, new_target, noise, estimator)
+        maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
+    maps = listed.masked(maps) | pixels.consistency(listed)
     counted = {"flipped": listed.flippable & flip & (new_target != target)}
     for trigger in ("max", "target"):
         above = losses.exceeds_threshold(listed.decider_log_variance, target, pixels.flipper.tau, trigger)

@@ -57,9 +57,9 @@ class Recipe:
             falls.
         own_boxes: Whether sigma^2 learns from the boxes of pixel-perfect images, too: Eq 9 against the box's label
             where the mean has learned from the mask.
-        variance_loss: What teaches sigma^2 of binary bootstrapping rows: `eq9`, the uncertainty loss (the paper's); or
-            `keep`, with `own_boxes` and on those alone: the cross-entropy of W, the weight of Eq 11 that keeps a label,
-            as the probability that the mask confirms it.
+        variance_loss: What teaches sigma^2 of bootstrapping rows: `eq9`, the uncertainty loss (the paper's Eq 9 or 13);
+            or `keep`, with `own_boxes` and on those alone: the cross-entropy of W, the weight of Eq 11 that keeps a
+            label, as the probability that the mask confirms it (multi-class: of the variance that triggers).
         fill_quantile: Take as rho this quantile of the fill rates of the class's boxes (0.1: a tenth of them are
             emptier). None: the fill rate of all of them together, so of an average box.
         pairs: Weight of the loss of neighbours in boxes that are alike in colour and not in class, see

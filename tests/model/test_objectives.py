@@ -441,6 +441,31 @@ def test_a_variance_that_is_told_learns_which_labels_masks_confirm_and_nothing_e
     assert found.terms["own_boxes"].item() == pytest.approx(expected.item(), rel=1e-3)
 
 
+@pytest.mark.parametrize("trigger", ["max", "target"])
+def test_of_several_classes_the_variance_that_triggers_is_told(trigger, labels):
+    """The largest of a pixel's three, or the one of its label."""
+    row = row_of(
+        "ce_bootstrap", recipe="paper", overrides={"own_boxes": True, "variance_loss": "keep", "trigger": trigger}
+    )
+    own = torch.zeros(SHAPE, dtype=torch.int64)
+    own[0, 2:6, 1:7] = 1
+    output = output_of(row)
+    output[:, 3:] = 1 + output[:, 3:].sin() / 4
+    output.requires_grad_()
+    found = loss_of(row, output, Supervision(labels.target, labels.box, labels.pixel_perfect, None, own))
+    found.total.backward()
+    inside = (own[0] > 0) & (labels.target[0] != 255)
+    right = labels.target[0][inside] == 1
+    s = output[0, 3:].detach().double()[:, inside]
+    told = s.amax(0) if trigger == "max" else s[1]
+    kept = torch.sigmoid((hyperparameters(row).tau - told.exp()) / 0.2)
+    expected = -torch.where(right, kept, 1 - kept).log().sum() / (labels.target != 255).sum()
+    assert found.terms["own_boxes"].item() == pytest.approx(expected.item(), rel=1e-4)
+    moved = output.grad[0, 3:][:, inside] != 0
+    assert torch.equal(moved, s == told)
+    assert (output.grad[1:, 3:] == 0).all()
+
+
 @pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap"])
 @pytest.mark.parametrize("reduction", ["pooled", "two_means"])
 def test_pairs_and_projections_are_of_box_images_alone_and_as_heavy_as_asked(name, reduction, labels):
