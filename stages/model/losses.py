@@ -123,10 +123,10 @@ def keep_weight(log_variance: Tensor, tau: float, temperature: float) -> Tensor:
 def keep_loss(log_variance: Tensor, right: Tensor, tau: float, temperature: float) -> Tensor:
     """Return the cross-entropy of W of Eq 11 as the probability that a label is right.
 
-    Not in the paper, whose sigma^2 learns by Eq 9 alone: that loss lets it grow with a slope near 1 where the mean is
-    against a label, and shrink with a slope near 0 where the mean is for it, so that a label is flipped even where few
-    of its kind are wrong. Where a pixel-perfect image has a box, the mask says which labels are wrong; then 1 - W
-    learns their probability.
+    Not in the paper, whose sigma^2 learns by Eq 9 alone. That loss lets sigma^2 grow where the mean is against a label
+    many times faster than it lets it shrink where the mean is for it: with |mu| = 4 and sigma^2 = 0.7, 35 times. So of
+    pixels that look alike all labels flip in the end, even where 3 % of them are wrong. Where a pixel-perfect image has
+    a box, its mask says which labels are wrong; then 1 - W learns how probable that is.
 
     Args:
         log_variance: s.
