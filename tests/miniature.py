@@ -47,15 +47,7 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
     write_json(paths.results(root) / "left_out.json", skipped)
     for name in trained(settings):
         write_result(root, settings, name, seeds)
-    for dataset in ("camvid", "synthetic"):
-        for variant, car, row in (
-            ("full", 70.0, "bce-2780"),
-            ("cap-warmup-at-tau", 68.0, STABLE),
-            ("bare", 4.0, LITERAL),
-        ):
-            run = {"variant": variant, "row": row, "iou": {"car": car}, **label_metrics(settings.rows[row], settings)}
-            run |= {"seed": 0, "recipe": settings.rows[row].recipe, "settings": {"tau": 2.5, "steps": STEPS[-1]}}
-            write_json(root / "reference" / "ablation" / dataset / f"{variant}-0.json", run)
+    write_readings(root, settings)
     write_annotation(root, settings)
     write_json(root / "reference" / "cost.json", measured_cost())
     for name in (
@@ -80,6 +72,24 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
 def trained(settings: Settings) -> list[str]:
     """The rows that two classes are enough for."""
     return [name for name, row in settings.rows.items() if row.classes in CLASSES.tasks]
+
+
+def write_readings(root: Path, settings: Settings) -> None:
+    """Trainings of studies/readings.yaml: one that collapses, one that lives, and what they are compared with."""
+    for variant, iou, row, like in (
+        ("full", 70.0, "bce-2780", "bce-2780"),
+        ("exp-share-pooled-variance", 4.0, LITERAL, LITERAL),
+        ("softplus-torch-two-variance", 68.0, LITERAL, STABLE),
+    ):
+        run = {"variant": variant, "row": row, "recipe": settings.rows[row].recipe, "seed": 0}
+        run |= {"classes": ["background", "nucleus"], "iou": {"nucleus": iou}}
+        run |= label_metrics(settings.rows[like], settings) | {"settings": {"tau": 2.5, "steps": STEPS[-1]}}
+        if row == LITERAL:
+            run["watched"] = [[STEPS[0], 10.0], [STEPS[-1], iou]]
+            variance, start, reduction, _ = variant.split("-")
+            read = {"variance": variance, "mean_start": start, "reduction": reduction.replace("two", "two_means")}
+            run["resolutions"] = {**read, "warmup_share": 0.0}
+        write_json(root / "reference" / "readings" / "nuclei" / f"{variant}-0.json", run)
 
 
 def write_annotation(root: Path, settings: Settings) -> None:

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.analysis.committed import Trainings, trainings
 from stages.analysis.naming import RECIPE_NAMES
-from stages.analysis.results import committed_run, iou_of
+from stages.analysis.results import iou_of
 from stages.analysis.statistics import Estimate, Measured, estimate
-from stages.errors import UserError
 from stages.paths import ROOT
-from stages.yaml_files import read_yaml
 
-FOLDER = "causes"
-"""Of reference/, and the name of the grid in studies/."""
+GRID = "causes"
 WORDS = {
     ("estimator", "printed"): "Eq 15 as printed",
     ("estimator", "rao_blackwell"): "Rao-Blackwell estimator",
@@ -68,28 +66,16 @@ def load(confidence: float, root: Path = ROOT) -> dict[str, list[Variant]]:
     """Return what was trained, by dataset, in the order of the file; {} without any.
 
     Raises:
-        UserError: studies/causes.yaml or a training's file is broken.
+        UserError: As `committed.trainings`.
     """
-    order = list(read_yaml(root / "studies" / f"{FOLDER}.yaml")["runs"])
-    found = {}
-    for folder in sorted((root / "reference" / FOLDER).glob("*/")):
-        by_name: dict[str, list[Mapping[str, Any]]] = {}
-        for file in sorted(folder.glob("*.json")):
-            run = committed_run(file, root)
-            if run["variant"] not in order:
-                raise UserError(
-                    f"reference/{FOLDER}/{folder.name}/{file.name}: studies/{FOLDER}.yaml has no such entry"
-                )
-            by_name.setdefault(run["variant"], []).append(run)
-        if by_name:
-            found[folder.name] = _variants({name: by_name[name] for name in order if name in by_name}, confidence)
-    return found
+    return {dataset: _variants(by_name, confidence) for dataset, by_name in trainings(GRID, root=root).items()}
 
 
-def _variants(by_name: Mapping[str, Sequence[Mapping[str, Any]]], confidence: float) -> list[Variant]:
-    controls = {_base(runs[0]): _mean_ious(runs) for runs in by_name.values() if _changed(runs[0]) == CONTROL}
+def _variants(by_name: Trainings, confidence: float) -> list[Variant]:
+    lists = {name: list(runs.values()) for name, runs in by_name.items()}
+    controls = {_base(runs[0]): _mean_ious(runs) for runs in lists.values() if _changed(runs[0]) == CONTROL}
     variants = []
-    for name, runs in by_name.items():
+    for name, runs in lists.items():
         base, changed = _base(runs[0]), _changed(runs[0])
         ours, theirs = _mean_ious(runs), controls.get(base, {})
         paired = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.analysis.committed import Trainings, trainings
 from stages.analysis.paper import Claims
-from stages.analysis.results import collapsed, committed_run, first_iou
+from stages.analysis.results import collapsed, first_iou
 from stages.analysis.statistics import Estimate, Measured, estimate, ratio
-from stages.errors import UserError
 from stages.paths import ROOT
-from stages.yaml_files import read_yaml
 
-FOLDER = "remedies"
-"""Of reference/, and the name of the grid in studies/."""
+GRID = "remedies"
 FULL, MIXED, CONTROL = "full", "mixed", "uncertainty-warmup"
 """The ends of the gap, and the same draws with the loss's uncertainty and without a flip."""
 FEW = "-100"
@@ -54,28 +52,13 @@ def load(asked: Claims, root: Path = ROOT) -> dict[str, list[Remedy]]:
         root: The project.
 
     Raises:
-        UserError: The grid's file or a training's is broken, an entry is not of the grid, or FULL or MIXED is missing.
+        UserError: As `committed.trainings`; every dataset needs FULL and MIXED.
     """
-    order = list(read_yaml(root / "studies" / f"{FOLDER}.yaml")["runs"])
-    found = {}
-    for folder in sorted((root / "reference" / FOLDER).glob("*/")):
-        runs: dict[str, dict[int, Mapping[str, Any]]] = {}
-        for file in sorted(folder.glob("*.json")):
-            run = committed_run(file, root)
-            if run["variant"] not in order:
-                where = f"reference/{FOLDER}/{folder.name}/{file.name}"
-                raise UserError(f"{where}: studies/{FOLDER}.yaml has no entry {run['variant']}")
-            runs.setdefault(run["variant"], {})[run["seed"]] = run
-        if runs:
-            for name in (FULL, MIXED):
-                if name not in runs:
-                    missing = f"reference/{FOLDER}/{folder.name} has no training of {name}"
-                    raise UserError(f"{missing}: `python -m stages.studies {FOLDER} {folder.name} --only {name}`")
-            found[folder.name] = [_remedy(name, runs, asked) for name in order if name in runs]
-    return found
+    studied = trainings(GRID, (FULL, MIXED), root)
+    return {dataset: [_remedy(name, runs, asked) for name in runs] for dataset, runs in studied.items()}
 
 
-def _remedy(name: str, runs: Mapping[str, Mapping[int, Mapping[str, Any]]], asked: Claims) -> Remedy:
+def _remedy(name: str, runs: Trainings, asked: Claims) -> Remedy:
     ending = FEW if name.endswith(FEW) else ""
     mixed, full, control = (_ious(runs.get(other, {})) for other in (MIXED + ending, FULL, CONTROL + ending))
     ours, trained = _ious(runs[name]), list(runs[name].values())
@@ -104,7 +87,7 @@ def _remedy(name: str, runs: Mapping[str, Mapping[int, Mapping[str, Any]]], aske
 
 
 def _ious(runs: Mapping[int, Mapping[str, Any]]) -> dict[int, float]:
-    return {seed: first_iou(run) for seed, run in sorted(runs.items())}
+    return {seed: first_iou(run) for seed, run in runs.items()}
 
 
 def _labels(traces: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:

@@ -39,7 +39,7 @@ from stages.analysis.dynamics import (
 from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name, dataset_title
 from stages.analysis.results import committed_run, iou_of, result
 from stages.figures import style
-from stages.figures.absent import absent
+from stages.figures.absent import absent, notice
 from stages.figures.labelled_images import percent
 from stages.figures.loss_surfaces import heading
 from stages.figures.snapshots import RECIPE_TITLES
@@ -219,11 +219,21 @@ def trainings(dataset: str, seed: int, root: Path = ROOT) -> Picture:
     return _trainings(runs, f"{dataset_title(dataset)} · seed {seed}")
 
 
-def ablated(dataset: str, variants: Sequence[str], root: Path = ROOT) -> Picture:
-    """Draw the same of two committed trainings of studies/ablation.yaml, seed 0."""
-    folder = root / "reference" / "ablation" / dataset
-    runs = {variant: committed_run(folder / f"{variant}-0.json", root) for variant in variants}
-    return _trainings(runs, f"{dataset_title(dataset)} · ablation, held-out training images")
+def committed(grid: str, dataset: str, entries: Sequence[str], root: Path = ROOT) -> Picture:
+    """Draw the same of two committed trainings of seed 0, or say which of them is missing.
+
+    Args:
+        grid: One that is judged on held-out training images.
+        dataset, entries: Which of its trainings.
+        root: The project.
+    """
+    files = {entry: root / "reference" / grid / dataset / f"{entry}-0.json" for entry in entries}
+    for entry, file in files.items():
+        if not file.exists():
+            missing = f"{entry} of studies/{grid}.yaml has no training of seed 0"
+            return notice(f"Not shown on {dataset_title(dataset)}: {missing}.")
+    runs = {entry: committed_run(file, root) for entry, file in files.items()}
+    return _trainings(runs, f"{dataset_title(dataset)} · held-out training images")
 
 
 @rc_context(style.RULES)
@@ -282,7 +292,7 @@ def _scale(axes: Axes, label: str, run: Mapping[str, Any], last: bool) -> None:
 
 
 def _remedies() -> dict[str, Recipe]:
-    """Return the ablation's remedies that act on a pixel by itself, one at a time on the literal recipe."""
+    """Return the remedies that act on a pixel by itself, one at a time on the literal recipe."""
     literal = RECIPES["paper"]
     return {
         "none": literal,

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from stages.analysis.ablation import Variant
 from stages.analysis.naming import dataset_title
+from stages.analysis.readings import Variant
 from stages.figures import style
 from stages.figures.style import Picture
 

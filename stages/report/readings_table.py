@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from stages.analysis.ablation import Variant
 from stages.analysis.naming import dataset_title
-from stages.analysis.readings import FACTORS, MIXED, is_crossed, survivors, values
+from stages.analysis.readings import FACTORS, MIXED, Variant, is_crossed, survivors, values
 from stages.report.tables import NONE, Cell, Table, csv_number, headers, text_of
 
 COLUMNS = ("n", "IoU", "over plain BCE", "wrong flipped", "right flipped", "AUROC of σ²", "best", "collapsed")
@@ -14,7 +13,7 @@ def readings_table(dataset: str, variants: Mapping[str, Variant]) -> Table:
     """Return the readings of one dataset, a line each; then what is compared with them."""
     mixed = variants.get(MIXED)
     body, records = [], []
-    for one in sorted(variants.values(), key=lambda one: (not is_crossed(one), one.place)):
+    for one in sorted(variants.values(), key=lambda one: not is_crossed(one)):
         choices = list(values(one).values()) if is_crossed(one) else [NONE] * len(FACTORS)
         over = NONE if mixed is None or one.name == MIXED else f"{one.iou.mean - mixed.iou.mean:+.1f}"
         numbers = [

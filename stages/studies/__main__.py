@@ -1,4 +1,4 @@
-"""Run what is missing of a grid's trainings on a dataset: python -m stages.studies ablation camvid --jobs 2"""
+"""Run what is missing of a grid's trainings on a dataset: python -m stages.studies remedies nuclei --jobs 2"""
 
 import argparse
 

@@ -1,7 +1,7 @@
 """A grid of trainings, a file of studies/, run through DVC's queue.
 
 Only runs without a file in reference/<folder>/<dataset>/ are queued. Each result is written as it comes: an interrupted
-study loses no more than what was running. The experiments keep their names (`ablation-...`) in DVC.
+study loses no more than what was running. The experiments keep their names (`remedies-...`) in DVC.
 """
 
 import io
@@ -24,7 +24,6 @@ from stages.studies import queue
 from stages.yaml_files import Model, read_model
 
 GRIDS = {
-    "ablation": "ablation",
     "reference": "runs",
     "annotation": "annotation",
     "causes": "causes",

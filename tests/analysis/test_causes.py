@@ -8,7 +8,6 @@ import pytest
 
 from stages.analysis import causes
 from stages.analysis.causes import CONTROL, Variant
-from stages.errors import UserError
 from stages.report.causes_table import causes_table
 from stages.studies import grids
 
@@ -93,15 +92,6 @@ def test_the_table_has_a_line_an_entry(variants: dict[str, Variant]):
     ]
     assert lines["literal-printed"][2:] == ["3", "3 not finite, step 120", "–", "–", "–", "–", "–", "–"]
     assert lines["literal-target"][4] == "+5.1 [+4.9, +5.3]"
-
-
-def test_a_training_that_the_file_does_not_name_is_an_error(project: Path):
-    write(project, "stable", 0, 36.0)
-    folder = project / "reference" / "causes" / "synthetic-classes"
-    text = (folder / "stable-0.json").read_text().replace('"variant": "stable"', '"variant": "odd"')
-    (folder / "odd-0.json").write_text(text)
-    with pytest.raises(UserError, match="odd-0.json: studies/causes.yaml has no such entry"):
-        causes.load(0.95, project)
 
 
 def test_every_switch_of_the_file_has_words():

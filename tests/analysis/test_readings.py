@@ -7,6 +7,7 @@ import pytest
 
 from stages.analysis import readings
 from stages.analysis.readings import FACTORS
+from stages.errors import UserError
 from stages.figures.readings import draw
 from stages.paths import ROOT
 from stages.report.readings_table import readings_table, survivors_table
@@ -15,11 +16,12 @@ from stages.yaml_files import read_yaml
 NAMES = [name for name in read_yaml(ROOT / "studies" / "readings.yaml")["runs"] if name.count("-") == 3]
 
 
-def write(folder: Path, name: str, seed: int, iou: float) -> None:
+def write(folder: Path, name: str, seed: int, iou: float, flipped: tuple[float, float] = (5.0, 40.0)) -> None:
     variance, start, reduction, threshold = name.split("-") if "-" in name else ("exp", "share", "pooled", "variance")
     reduction = {"pooled": "pooled", "two": "two_means"}[reduction]
     resolutions = {"variance": variance, "mean_start": start, "reduction": reduction}
-    flips = {"flipped_right": [0.0, 5.0], "flipped_wrong": [0.0, 40.0], "auroc": [0.5, 0.7], "steps": [1, 9]}
+    right, wrong = flipped
+    flips = {"flipped_right": [0.0, right], "flipped_wrong": [0.0, wrong], "auroc": [0.5, 0.7], "steps": [1, 9]}
     content = {
         "variant": name,
         "seed": seed,
@@ -54,6 +56,30 @@ def test_every_combination_of_the_choices_is_an_entry_once(trained):
     found = readings.load(trained)["nuclei"]
     crossed = [tuple(readings.values(one).values()) for one in found.values() if readings.is_crossed(one)]
     assert len(crossed) == len(set(crossed)) == 2 ** len(FACTORS) == len(NAMES)
+
+
+def test_variants_keep_the_grids_order_and_the_means_of_their_seeds(trained):
+    write(trained / "reference" / "readings" / "nuclei", NAMES[-1], 1, 75.0, (15.0, 44.0))
+    found = readings.load(trained)["nuclei"]
+    assert list(found) == ["full", "mixed", *NAMES]
+    assert found["full"].false_flip_rate is None and found["full"].auroc is None
+    last = found[NAMES[-1]]
+    assert (last.iou.mean, last.false_flip_rate.mean, last.recall.mean, last.auroc.mean) == (73.5, 10.0, 42.0, 0.7)
+
+
+def test_a_collapse_is_half_of_full_supervision_or_a_third_of_the_foreground(trained):
+    folder = trained / "reference" / "readings" / "nuclei"
+    write(folder, "full", 1, 84.0)  # so that half is 41
+    for name, iou, right in zip(NAMES[-3:], (40.9, 41.1, 70.0), (5.0, 30.0, 30.1), strict=True):
+        write(folder, name, 0, iou, (right, 40.0))
+    found = readings.load(trained)["nuclei"]
+    assert [found[name].collapsed for name in ("full", *NAMES[-3:])] == [0, 1, 0, 1]
+
+
+def test_a_dataset_without_full_supervision_is_one_clear_line(trained):
+    (trained / "reference" / "readings" / "nuclei" / "full-0.json").unlink()
+    with pytest.raises(UserError, match=r"^reference/readings/nuclei has no training of full: `python -m stages"):
+        readings.load(trained)
 
 
 def test_survivors_are_counted_by_choice(trained):

@@ -98,15 +98,11 @@ def test_the_table_and_the_pictures_say_it(trained):
     assert [line.get_label() for line in curves.figure.axes[0].lines] == ["literal", "cap-warmup"]
 
 
-def test_an_entry_that_the_grid_lacks_and_a_missing_end_of_the_gap_are_named(trained):
-    folder = trained / "reference" / "remedies" / "synthetic"
-    write(trained, "other", 0, 5.0)
-    with pytest.raises(UserError, match="remedies/synthetic/other-0.json: studies/remedies.yaml has no entry other$"):
-        remedies.load(ASKED, trained)
-    (folder / "other-0.json").unlink()
-    for file in folder.glob("mixed-[0-9].json"):
+@pytest.mark.parametrize("end", ["full", "mixed"])
+def test_a_missing_end_of_the_gap_is_named(trained, end):
+    for file in (trained / "reference" / "remedies" / "synthetic").glob(f"{end}-[0-9].json"):
         file.unlink()
-    with pytest.raises(UserError, match="^reference/remedies/synthetic has no training of mixed: `python -m stages"):
+    with pytest.raises(UserError, match=f"^reference/remedies/synthetic has no training of {end}: `python -m stages"):
         remedies.load(ASKED, trained)
 
 

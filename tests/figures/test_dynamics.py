@@ -6,6 +6,8 @@ import torch
 from stages.figures import dynamics
 from stages.model.recipes import read_log_variance
 
+TWO = ("exp-share-pooled-variance", "softplus-torch-two-variance")
+
 
 @pytest.mark.integration
 def test_the_pictures_say_what_they_were_made_for():
@@ -28,11 +30,19 @@ def test_trainings_tell_both_recipes_ends(project):
 
 
 def test_two_committed_trainings_are_told_by_their_own_numbers(project):
-    picture = dynamics.ablated("camvid", ("bare", "cap-warmup-at-tau"), project)
-    assert "bare: in the end 95.0 % of true foreground" in picture.alt
-    assert "cap-warmup-at-tau: in the end 5.0 % of true foreground" in picture.alt
-    assert "car IoU 68.0 %" in picture.alt
-    assert "CamVid" in picture.figure.texts[-2].get_text()
+    picture = dynamics.committed("readings", "nuclei", TWO, project)
+    assert "exp-share-pooled-variance: in the end 95.0 % of true foreground" in picture.alt
+    assert "softplus-torch-two-variance: in the end 5.0 % of true foreground" in picture.alt
+    assert "nucleus IoU 68.0 %" in picture.alt
+    assert "nuclei" in picture.figure.texts[-2].get_text()
+
+
+def test_where_a_committed_training_is_missing_a_notice_says_which(project):
+    (project / "reference" / "readings" / "nuclei" / f"{TWO[1]}-0.json").unlink()
+    picture = dynamics.committed("readings", "nuclei", TWO, project)
+    missing = "softplus-torch-two-variance of studies/readings.yaml has no training of seed 0"
+    assert picture.alt == f"Not shown on nuclei: {missing}."
+    assert not picture.figure.axes
 
 
 @pytest.mark.integration

@@ -138,10 +138,10 @@ def test_which_labels_to_buy_follows_from_params_and_is_the_same_bytes_again(pro
 
 
 @pytest.mark.slow
-def test_the_collapse_is_the_same_bytes_again_and_shows_five_pictures(project: Path):
+def test_the_collapse_is_the_same_bytes_again_and_shows_seven_pictures(project: Path):
     files = reports_twice(project, "collapse")
     assert set(files) == {"collapse.ipynb", "collapse.html"}
-    assert files["collapse.html"].count(b"<img") == 5
+    assert files["collapse.html"].count(b"<img") == 7
 
 
 @pytest.mark.integration
