@@ -12,10 +12,16 @@ from stages.analysis.remedies import FULL, MIXED, Remedy
 from stages.figures import style
 from stages.figures.style import Picture
 
+LEFT, RIGHT = -60, 130
+"""Ends of the axis of shares, in percent."""
+
 
 @rc_context(style.RULES)
 def shares(found: Mapping[str, Sequence[Remedy]], aim: float) -> Picture:
-    """Draw the share of the gap of each entry with its interval, a panel a dataset, and the paper's share (percent)."""
+    """Draw the share of the gap of each entry with its interval, a panel a dataset, and the paper's share (percent).
+
+    An arrow stands for what lies further left.
+    """
     names = list(dict.fromkeys(one.name for remedies in found.values() for one in remedies))
     names = [name for name in names if name not in (FULL, MIXED)]
     figure = Figure(figsize=(style.WIDTH, 1.0 + 0.21 * len(names)), layout="constrained")
@@ -28,12 +34,13 @@ def shares(found: Mapping[str, Sequence[Remedy]], aim: float) -> Picture:
                 colour = style.RECIPE_COLOURS["literal" if one.collapsed else "stable" if one.recall else "no recipe"]
                 if share.low is not None:
                     axes.plot([share.low, share.high], [line] * 2, color=colour, lw=1.4, alpha=0.6)
-                axes.plot([share.mean], [line], "o", color=colour, markersize=4)
+                shown, marker = (share.mean, "o") if share.mean > LEFT else (LEFT + 3, "<")
+                axes.plot([shown], [line], marker, color=colour, markersize=4, clip_on=False)
                 said.append(f"{one.name} on {dataset_title(dataset)} {share.mean:.0f} %")
         for at in (0, aim, 100):
             axes.axvline(at, color=style.MUTED, lw=0.8, ls=":" if at == aim else "--", zorder=0)
         axes.set_title(dataset_title(dataset), fontweight="bold")
-        axes.set(xlabel="of the gap that is closed (%)", ylim=(len(names) - 0.4, -0.6), xlim=(-60, 130))
+        axes.set(xlabel="of the gap that is closed (%)", ylim=(len(names) - 0.4, -0.6), xlim=(LEFT, RIGHT))
         axes.set_yticks(range(len(names)), names)
         axes.grid(axis="y", color=style.LINE, lw=0.4)
         axes.spines[["top", "right", "left"]].set_visible(False)
