@@ -83,7 +83,7 @@ class Overrides(Model):
     teacher_decay: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")
     keep_attenuation: bool | None = Field(None, description="true, false")
     own_boxes: bool | None = Field(None, description="true, false")
-    variance_loss: Literal["eq9", "keep"] | None = Field(None, description="eq9, keep")
+    variance_loss: Literal["uncertainty", "supervised"] | None = Field(None, description="uncertainty, supervised")
     pairs: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
     projection: float | None = Field(None, ge=0, le=100, description="a number from 0 to 100")
     warmup_share: float | None = Field(None, ge=0, lt=1, description="a number from 0, below 1")

@@ -176,8 +176,8 @@ def resolve(settings: Settings, name: str, classes: Classes) -> Hyperparameters:
 def _check_reach(chosen: Hyperparameters) -> None:
     """Refuse a tau or an initial variance that the recipe's bound on the variance keeps out of reach."""
     recipe, tau = chosen.recipe, chosen.tau
-    if recipe.variance_loss == "keep" and not recipe.own_boxes:
-        raise UserError(f"configs/rows.yaml: {chosen.name}: `variance_loss: keep` needs `own_boxes: true`")
+    if recipe.variance_loss == "supervised" and not recipe.own_boxes:
+        raise UserError(f"configs/rows.yaml: {chosen.name}: `variance_loss: supervised` needs `own_boxes: true`")
     if tau is not None and recipe.bound == "tanh" and recipe.smax is not None and tau >= math.exp(recipe.smax):
         raise UserError(
             f"params.yaml: tau is {tau:g}; allowed for {chosen.name}, whose recipe bounds the variance: "

@@ -120,7 +120,7 @@ def keep_weight(log_variance: Tensor, tau: float, temperature: float) -> Tensor:
     return torch.sigmoid((tau - variance) / temperature)
 
 
-def keep_loss(log_variance: Tensor, right: Tensor, tau: float, temperature: float) -> Tensor:
+def supervised_variance(log_variance: Tensor, right: Tensor, tau: float, temperature: float) -> Tensor:
     """Return the cross-entropy of W of Eq 11 as the probability that a label is right.
 
     Not in the paper, whose sigma^2 learns by Eq 9 alone. That loss lets sigma^2 grow where the mean is against a label

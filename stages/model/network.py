@@ -12,7 +12,7 @@ from stages.model.recipes import raw_start
 
 LABEL_MAPS = 4
 """Maps of `label_maps` besides one for each class with boxes."""
-DOUBT_CHANNELS = 16
+BRANCH_CHANNELS = 16
 
 
 class LabelAwareERFNet(ERFNet):
@@ -30,13 +30,13 @@ class LabelAwareERFNet(ERFNet):
     def __init__(self, logits: int, maps: int, width: float = 1.0):
         super().__init__(logits, width)
         self.maps = maps
-        self.doubt = nn.Sequential(
-            nn.Conv2d(self.head.in_channels + maps, DOUBT_CHANNELS, 3, padding=1),
+        self.branch = nn.Sequential(
+            nn.Conv2d(self.head.in_channels + maps, BRANCH_CHANNELS, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(DOUBT_CHANNELS, DOUBT_CHANNELS, 3, padding=1),
+            nn.Conv2d(BRANCH_CHANNELS, BRANCH_CHANNELS, 3, padding=1),
             nn.ReLU(),
         )
-        self.variance = nn.ConvTranspose2d(DOUBT_CHANNELS, logits, 2, stride=2)
+        self.variance = nn.ConvTranspose2d(BRANCH_CHANNELS, logits, 2, stride=2)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Return means and raw variances (N, 2 logits, H, W).
@@ -49,7 +49,7 @@ class LabelAwareERFNet(ERFNet):
         if label is None:
             label = features.new_zeros(len(x), self.maps, *x.shape[2:])
         seen = torch.cat([features, label[:, :, ::2, ::2].to(features.dtype)], dim=1)
-        return torch.cat([self.head(features), self.variance(self.doubt(seen))], dim=1)
+        return torch.cat([self.head(features), self.variance(self.branch(seen))], dim=1)
 
 
 def label_maps(target: Tensor, box: Tensor, classes: int) -> Tensor:

@@ -352,10 +352,12 @@ def _bootstrap(pixels: _Pixels) -> PixelLosses:
         mean, log_variance, target, flipped_target, 1 - flip, recipe.keep_attenuation
     )
     maps = {"uncertainty": uncertainty, "bootstrap": bootstrap}
-    if recipe.variance_loss == "keep":
+    if recipe.variance_loss == "supervised":
         assert pixels.chosen.tau is not None and pixels.chosen.temperature is not None
-        told = losses.keep_loss(log_variance, listed.right, pixels.chosen.tau, pixels.chosen.temperature)
-        maps = {"own_boxes": told, "bootstrap": bootstrap}
+        supervised = losses.supervised_variance(
+            log_variance, listed.right, pixels.chosen.tau, pixels.chosen.temperature
+        )
+        maps = {"own_boxes": supervised, "bootstrap": bootstrap}
     if recipe.prior:
         maps["prior"] = recipe.prior * losses.variance_prior(log_variance)
     maps = listed.masked(maps) | pixels.consistency(listed)
@@ -377,10 +379,10 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     reachable = pixels.flipper.reachable(listed.decider_mean, listed.covers)
     flip = pixels.flipper.multi_class(reachable, listed.decider_log_variance, target, listed.box)
     new_target = losses.bootstrapped_target(reachable, target, flip)
-    if chosen.recipe.variance_loss == "keep":
+    if chosen.recipe.variance_loss == "supervised":
         triggering = losses.triggering(log_variance, target, chosen.recipe.trigger)
-        told = losses.keep_loss(triggering, listed.right, pixels.flipper.tau, EQ_11_TEMPERATURE)
-        maps = {"own_boxes": told, "bootstrap": losses.ce(mean, new_target)}
+        supervised = losses.supervised_variance(triggering, listed.right, pixels.flipper.tau, EQ_11_TEMPERATURE)
+        maps = {"own_boxes": supervised, "bootstrap": losses.ce(mean, new_target)}
     else:
         estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
         if estimator is not _mean_field:

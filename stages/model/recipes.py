@@ -57,8 +57,8 @@ class Recipe:
             falls.
         own_boxes: Whether sigma^2 learns from the boxes of pixel-perfect images, too: Eq 9 against the box's label
             where the mean has learned from the mask.
-        variance_loss: What teaches sigma^2 of bootstrapping rows: `eq9`, the uncertainty loss (the paper's Eq 9 or 13);
-            or `keep`, with `own_boxes` and on those alone: the cross-entropy of W, the weight of Eq 11 that keeps a
+        variance_loss: What teaches sigma^2 of bootstrapping rows: `uncertainty`, Eq 9 or 13 (the paper's); or
+            `supervised`, with `own_boxes` and on those alone: the cross-entropy of W, the weight of Eq 11 that keeps a
             label, as the probability that the mask confirms it (multi-class: of the variance that triggers).
         fill_quantile: Take as rho this quantile of the fill rates of the class's boxes (0.1: a tenth of them are
             emptier). None: the fill rate of all of them together, so of an average box.
@@ -89,7 +89,7 @@ class Recipe:
     teacher_decay: float = 0.0
     keep_attenuation: bool = False
     own_boxes: bool = False
-    variance_loss: str = "eq9"
+    variance_loss: str = "uncertainty"
     pairs: float = 0.0
     projection: float = 0.0
     warmup_share: float = 0.0

@@ -19,7 +19,7 @@ IOUS = {
     "literal": (73.0, 74.0, 10.0),
     "cap-warmup": (77.0, 78.0, 79.5),
     "mixed-100": (68.0,),
-    "told-teacher-pooled-100": (73.0,),
+    "supervised-teacher-pooled-100": (73.0,),
 }
 
 
@@ -27,7 +27,7 @@ def write(root: Path, name: str, seed: int, iou: float, **more) -> None:
     flips = {"steps": [1, 9], "flipped_right": [0.0, 5.0], "flipped_wrong": [0.0, 60.0 + seed]}
     flips |= {"box": {"iou": 70.0}, "target": {"iou": [70.0, 80.0 + seed]}}
     run = {"variant": name, "seed": seed, "classes": ["background", "car"], "iou": {"car": iou}, "settings": {}}
-    run["trace"] = flips if name.startswith(("literal", "cap", "told")) else {}
+    run["trace"] = flips if name.startswith(("literal", "cap", "supervised")) else {}
     folder = root / "reference" / "remedies" / "synthetic"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}-{seed}.json").write_text(json.dumps(run | {"row": name, "recipe": None, **more}))
@@ -56,19 +56,19 @@ def test_a_share_is_of_the_gap_on_the_seeds_that_all_have(found):
         "literal",
         "cap-warmup",
         "mixed-100",
-        "told-teacher-pooled-100",
+        "supervised-teacher-pooled-100",
     ]
     cap = found["cap-warmup"]
     assert cap.share.mean == pytest.approx(100 * (7 + 7 + 7.5) / (10 + 11 + 12))
     assert cap.share.low < cap.share.mean < cap.share.high
     assert found["full"].share.mean == pytest.approx(100.0)
-    assert found["told-teacher-pooled-100"].share.mean == pytest.approx(100 * 5 / 12)
+    assert found["supervised-teacher-pooled-100"].share.mean == pytest.approx(100 * 5 / 12)
 
 
 def test_what_flips_add_is_over_the_same_draws_without_one_and_as_many_masks(found):
     assert found["cap-warmup"].over.values == {0: 3.0, 1: 4.0, 2: 4.5}
     assert found["uncertainty-warmup"].over is None
-    assert found["told-teacher-pooled-100"].over is None  # no control with as few masks was trained
+    assert found["supervised-teacher-pooled-100"].over is None  # no control with as few masks was trained
 
 
 def test_labels_and_collapses_are_over_seeds(found):

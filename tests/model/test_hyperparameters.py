@@ -108,7 +108,7 @@ def test_a_tau_that_a_bounded_variance_never_reaches_is_refused(settings):
             {"bound": "tanh", "smax": 1.0, "initial_variance": 3.0},
             "the initial variance is 3; allowed with bound tanh: above 0.368 and below 2.72",
         ),
-        ({"variance_loss": "keep"}, "`variance_loss: keep` needs `own_boxes: true`"),
+        ({"variance_loss": "supervised"}, "`variance_loss: supervised` needs `own_boxes: true`"),
     ],
 )
 def test_a_recipe_that_contradicts_itself_is_refused(overrides, message, settings):

@@ -386,7 +386,7 @@ def test_mean_field_is_differentiable_and_finite_at_the_ends():
         assert torch.isfinite(ends.grad).all() and torch.isfinite(spread.grad).all()
 
 
-def test_eq_9_lets_a_variance_grow_far_faster_than_it_lets_it_shrink_and_the_keep_loss_does_not():
+def test_eq_9_lets_a_variance_grow_far_faster_than_it_lets_it_shrink_and_supervision_does_not():
     """The share of wrong labels among pixels that look alike, |mu| = 4, from which on their common sigma^2 grows."""
 
     def break_even(slope):
@@ -398,24 +398,24 @@ def test_eq_9_lets_a_variance_grow_far_faster_than_it_lets_it_shrink_and_the_kee
         losses.bce_uncertainty(torch.tensor(mean, dtype=torch.float64), s, torch.ones_like(s)).backward()
         return s.grad.item()
 
-    def slope_of_keep(_, right):
+    def slope_of_supervised(_, right):
         s = torch.tensor(math.log(2.5), dtype=torch.float64, requires_grad=True)
-        losses.keep_loss(s, torch.full_like(s, right), 2.5, 0.2).backward()
+        losses.supervised_variance(s, torch.full_like(s, right), 2.5, 0.2).backward()
         return s.grad.item()
 
     assert break_even(slope_of_eq_9) == pytest.approx(0.028, abs=1e-3)
-    assert break_even(slope_of_keep) == pytest.approx(0.5)
+    assert break_even(slope_of_supervised) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("s", [-20.0, -2.0, 0.0, math.log(2.5), 2.0, 6.0, 12.0, 79.0])
 @pytest.mark.parametrize("right", [0.0, 0.3, 1.0])
-def test_the_keep_loss_is_the_cross_entropy_of_w(s, right):
-    found = losses.keep_loss(torch.tensor(s), torch.tensor(right), 2.5, 0.2)
+def test_a_supervised_variance_learns_by_the_cross_entropy_of_w(s, right):
+    found = losses.supervised_variance(torch.tensor(s), torch.tensor(right), 2.5, 0.2)
     weight = 1 / (1 + mpmath.exp(-(mpmath.mpf("2.5") - mpmath.exp(mpmath.mpf(s))) / mpmath.mpf("0.2")))
     with mpmath.workdps(60):
         exact = -right * mpmath.log(weight) - (1 - right) * mpmath.log1p(-weight) if right < 1 else -mpmath.log(weight)
     if mpmath.isfinite(exact):
         assert found.item() == pytest.approx(float(exact), rel=1e-4, abs=1e-5)
     raw = torch.tensor(s, requires_grad=True)
-    losses.keep_loss(raw, torch.tensor(right), 2.5, 0.2).backward()
+    losses.supervised_variance(raw, torch.tensor(right), 2.5, 0.2).backward()
     assert torch.isfinite(raw.grad) and torch.isfinite(found)

@@ -408,12 +408,12 @@ def test_own_boxes_teach_the_variance_alone_what_a_mask_says_of_its_box(name, re
 
 
 @pytest.mark.parametrize("reduction", ["pooled", "two_means"])
-def test_a_variance_that_is_told_learns_which_labels_masks_confirm_and_nothing_else(reduction, labels):
+def test_a_supervised_variance_learns_which_labels_masks_confirm_and_nothing_else(reduction, labels):
     """The gradient of sigma^2 lies in the own box of image 0 alone, and has the sign that the mask asks for."""
     row = row_of(
         "bootstrap",
         recipe="paper",
-        overrides={"own_boxes": True, "variance_loss": "keep", "reduction": reduction},
+        overrides={"own_boxes": True, "variance_loss": "supervised", "reduction": reduction},
     )
     without = row_of("bootstrap", recipe="paper", overrides={"reduction": reduction})
     own = torch.zeros(SHAPE, dtype=torch.int64)
@@ -442,10 +442,10 @@ def test_a_variance_that_is_told_learns_which_labels_masks_confirm_and_nothing_e
 
 
 @pytest.mark.parametrize("trigger", ["max", "target"])
-def test_of_several_classes_the_variance_that_triggers_is_told(trigger, labels):
+def test_of_several_classes_the_variance_that_triggers_is_supervised(trigger, labels):
     """The largest of a pixel's three, or the one of its label."""
     row = row_of(
-        "ce_bootstrap", recipe="paper", overrides={"own_boxes": True, "variance_loss": "keep", "trigger": trigger}
+        "ce_bootstrap", recipe="paper", overrides={"own_boxes": True, "variance_loss": "supervised", "trigger": trigger}
     )
     own = torch.zeros(SHAPE, dtype=torch.int64)
     own[0, 2:6, 1:7] = 1
@@ -457,12 +457,12 @@ def test_of_several_classes_the_variance_that_triggers_is_told(trigger, labels):
     inside = (own[0] > 0) & (labels.target[0] != 255)
     right = labels.target[0][inside] == 1
     s = output[0, 3:].detach().double()[:, inside]
-    told = s.amax(0) if trigger == "max" else s[1]
-    kept = torch.sigmoid((hyperparameters(row).tau - told.exp()) / 0.2)
+    triggering = s.amax(0) if trigger == "max" else s[1]
+    kept = torch.sigmoid((hyperparameters(row).tau - triggering.exp()) / 0.2)
     expected = -torch.where(right, kept, 1 - kept).log().sum() / (labels.target != 255).sum()
     assert found.terms["own_boxes"].item() == pytest.approx(expected.item(), rel=1e-4)
     moved = output.grad[0, 3:][:, inside] != 0
-    assert torch.equal(moved, s == told)
+    assert torch.equal(moved, s == triggering)
     assert (output.grad[1:, 3:] == 0).all()
 
 
