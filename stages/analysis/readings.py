@@ -99,8 +99,8 @@ def _variant(name: str, runs: Sequence[Mapping[str, Any]], full: float, limits: 
 
 
 def is_crossed(variant: Variant) -> bool:
-    """Return whether an entry is of the full cross of FACTORS: named by four words."""
-    return variant.name.count("-") == 3
+    """Return whether an entry is of the full cross of FACTORS: named by four words, the reading of sigma^2 first."""
+    return variant.name.count("-") == 3 and variant.name.startswith(("exp-", "softplus-"))
 
 
 def values(variant: Variant) -> dict[str, str]:

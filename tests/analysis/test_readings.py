@@ -13,7 +13,8 @@ from stages.paths import ROOT
 from stages.report.readings_table import readings_table, survivors_table
 from stages.yaml_files import read_yaml
 
-NAMES = [name for name in read_yaml(ROOT / "studies" / "readings.yaml")["runs"] if name.count("-") == 3]
+ENTRIES = read_yaml(ROOT / "studies" / "readings.yaml")["runs"]
+NAMES = [name for name in ENTRIES if name.count("-") == 3 and name.startswith(("exp", "softplus"))]
 
 
 def write(folder: Path, name: str, seed: int, iou: float, flipped: tuple[float, float] = (5.0, 40.0)) -> None:
