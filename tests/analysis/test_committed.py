@@ -21,7 +21,7 @@ def write(root: Path, variant: str, seed: int) -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "studies", tmp_path / "studies")
-    for variant, seeds in {"cap": (0, 2, 10), "full": (0, 1), "at-tau": (0,), "literal": (1,)}.items():
+    for variant, seeds in {"cap": (0, 2, 10), "full": (0, 1), "cap-warmup": (0,), "literal": (1,)}.items():
         for seed in seeds:
             write(tmp_path, variant, seed)
     return tmp_path
@@ -34,9 +34,9 @@ def test_entries_have_the_order_of_the_grids_file_and_seeds_their_own(root):
     assert list(found) == ["nuclei", "synthetic"]
     for runs in found.values():
         assert {name: list(by_seed) for name, by_seed in runs.items()} == {
-            "full": [0, 1], "literal": [1], "cap": [0, 2, 10], "at-tau": [0],
+            "full": [0, 1], "literal": [1], "cap": [0, 2, 10], "cap-warmup": [0],
         }  # fmt: skip
-        assert list(runs) == ["full", "literal", "cap", "at-tau"]
+        assert list(runs) == ["full", "literal", "cap", "cap-warmup"]
         assert runs["cap"][10]["iou"] == {"car": 60.0}
 
 
