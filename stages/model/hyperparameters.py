@@ -87,6 +87,11 @@ class Hyperparameters:
         return len(self.classes) if self.multi_class else 1
 
     @property
+    def boxed(self) -> int:
+        """Number of classes that have boxes."""
+        return len(self.classes) - 1 - self.masks_only
+
+    @property
     def channels(self) -> int:
         """Output channels of the network: a mean for each logit and, where the loss has one, a log-variance."""
         return 2 * self.logits if self.has_variance else self.logits

@@ -116,8 +116,12 @@ def keep_weight(log_variance: Tensor, tau: float, temperature: float) -> Tensor:
 
     Resolution: the paper's unexplained 0.2 is the temperature. Figure 5 plots 1 - W.
     """
+    return torch.sigmoid(_keep_logit(log_variance, tau, temperature))
+
+
+def _keep_logit(log_variance: Tensor, tau: float, temperature: float) -> Tensor:
     variance = torch.exp(full_precision(log_variance).clamp(max=80))  # W is 0 long before; exp(89) is infinite in fp32
-    return torch.sigmoid((tau - variance) / temperature)
+    return (tau - variance) / temperature
 
 
 def supervised_variance(log_variance: Tensor, right: Tensor, tau: float, temperature: float) -> Tensor:
@@ -133,8 +137,7 @@ def supervised_variance(log_variance: Tensor, right: Tensor, tau: float, tempera
         right: Whether the mask confirms the label, 0 or 1, in the shape of s.
         tau, temperature: As for `keep_weight`.
     """
-    variance = torch.exp(full_precision(log_variance).clamp(max=80))
-    return bce((tau - variance) / temperature, right)
+    return bce(_keep_logit(log_variance, tau, temperature), right)
 
 
 def bce_bootstrap(mean: Tensor, weight: Tensor, target: Tensor, flipped_target: Tensor) -> Tensor:

@@ -109,10 +109,8 @@ def build(chosen: Hyperparameters, label_shares: Sequence[float] | None = None) 
     end. The variance's channels start at the recipe's sigma^2, the last layer's weights as its `last_layer` says; its
     `mean_start` and `variance_weights` keep torch's values instead.
     """
-    labelled = chosen.has_variance and chosen.recipe.variance_sees == "label"
-    if labelled:
-        boxed = len(chosen.classes) - 1 - chosen.masks_only
-        network: ERFNet = LabelAwareERFNet(chosen.logits, boxed + LABEL_MAPS, chosen.width)
+    if chosen.has_variance and chosen.recipe.variance_sees == "label":
+        network: ERFNet = LabelAwareERFNet(chosen.logits, chosen.boxed + LABEL_MAPS, chosen.width)
     else:
         network = ERFNet(chosen.channels, chosen.width)
     head = network.head

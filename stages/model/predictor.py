@@ -90,8 +90,7 @@ class Predictor:
         if self.chosen.recipe.variance_sees != "label" or target is None or box is None:
             return ()
         device = next(self.network.parameters()).device
-        boxed = len(self.chosen.classes) - 1 - self.chosen.masks_only
-        return (label_maps(target.to(device), box.to(device), boxed),)
+        return (label_maps(target.to(device), box.to(device), self.chosen.boxed),)
 
     def _ready(self, images: Tensor) -> Tensor:
         return normalise(images.to(next(self.network.parameters()).device))

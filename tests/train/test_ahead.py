@@ -5,6 +5,7 @@ import json
 import pytest
 
 from stages import config, paths
+from stages.beside import STARTED_BY
 from stages.errors import UserError
 from stages.train import ahead, loop
 from stages.train.ahead import train_ahead
@@ -67,3 +68,12 @@ def test_rows_that_are_left_out_or_cannot_train_are_passed_over(project, setting
     monkeypatch.setattr(ahead, "train_ahead", refuse)
     ahead.main(["bce-500:0", "ce-500:3"])
     assert asked == [("bce-500", 0), ("ce-500", 3)]
+
+
+def test_it_ends_with_the_process_that_it_was_named_and_not_with_the_one_it_finds(monkeypatch):
+    """Which may be another one by now."""
+    watched = []
+    monkeypatch.setenv(STARTED_BY, "123456")
+    monkeypatch.setattr(ahead, "end_with", watched.append)
+    ahead.main([])
+    assert watched == [123456]
