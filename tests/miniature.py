@@ -93,7 +93,10 @@ def write_readings(root: Path, settings: Settings) -> None:
 
 
 def write_annotation(root: Path, settings: Settings) -> None:
-    """Trainings of studies/annotation.yaml: the masks alone learn the logarithm of their number, boxes lift the few."""
+    """The curve of annotation: the masks alone learn the logarithm of their number, boxes lift the few.
+
+    Rows of configs/rows.yaml are trainings of studies/reference.yaml, the others of studies/annotation.yaml.
+    """
     for variant, row, ious in (
         ("bce-100", "bce-500", (60.0, 62.0)),
         ("bce-500", "bce-500", (76.0, 78.0)),
@@ -104,7 +107,8 @@ def write_annotation(root: Path, settings: Settings) -> None:
         for seed, iou in enumerate(ious):
             run = {"variant": variant, "row": row, "recipe": settings.rows[row].recipe, "seed": seed}
             run |= {"classes": ["background", "nucleus"], "iou": {"nucleus": iou}, "settings": {"steps": 10}}
-            write_json(root / "reference" / "annotation" / "nuclei" / f"{variant}-{seed}.json", run)
+            folder = "runs" if variant == row else "annotation"
+            write_json(root / "reference" / folder / "nuclei" / f"{variant}-{seed}.json", run)
 
 
 def measured_cost() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What masks are worth: IoU by the share of images with a mask, and by the time that annotation takes.
 
-The trainings are those of studies/annotation.yaml; of an entry that has none, those of the same entry of
+The trainings are those of studies/annotation.yaml, and, of the rows of plain BCE and of the stable recipe, those of
 studies/reference.yaml. Time is per 1000 objects of the training images, so it needs no count of objects: images with
 masks and images with boxes are taken to have equally many.
 """
@@ -88,11 +88,16 @@ def load(rows: Mapping[str, Row], params: Params, confidence: float, root: Path 
         UserError: There is no such dataset; or studies/annotation.yaml, or a training's file, is broken.
     """
     found, grid = [], read_yaml(root / "studies" / f"{FOLDER}.yaml")
+    of_rows = [
+        name for name, row in rows.items() if row.classes == "one" and (row.loss == "bce" or row.recipe == "stable")
+    ]
+    entries = [(REFERENCE, name, {"row": name}) for name in of_rows]
+    entries += [(FOLDER, name, {"row": grid["row"]} | variant) for name, variant in grid["runs"].items()]
     for folder in sorted((root / "reference" / FOLDER).glob("*/")):
         points, names = [], []
-        for entry, variant in grid["runs"].items():
-            name = variant.get("row") or (entry if entry in rows else grid["row"])
-            runs = _runs(entry, folder.name, root)
+        for where, entry, variant in entries:
+            name = variant["row"]
+            runs = _runs(where, entry, folder.name, root)
             values = {run["seed"]: iou_of(run, FIRST) or 0.0 for run in runs}
             if values:
                 pp = variant.get("pp") or rows[name].pp
@@ -105,13 +110,10 @@ def load(rows: Mapping[str, Row], params: Params, confidence: float, root: Path 
     return found
 
 
-def _runs(entry: str, dataset: str, root: Path) -> list[Mapping]:
-    """Return the trainings of an entry, from either grid."""
-    own, reference = (
-        [committed_run(file, root) for file in sorted((root / "reference" / folder / dataset).glob(f"{entry}-*.json"))]
-        for folder in (FOLDER, REFERENCE)
-    )
-    return [run for run in own or reference if run["variant"] == entry]
+def _runs(folder: str, entry: str, dataset: str, root: Path) -> list[Mapping]:
+    """Return the trainings of an entry, from a folder of reference/."""
+    files = sorted((root / "reference" / folder / dataset).glob(f"{entry}-*.json"))
+    return [run for run in (committed_run(file, root) for file in files) if run["variant"] == entry]
 
 
 def _point(row: Row, pp: int, iou: Estimate, params: Params) -> Point:

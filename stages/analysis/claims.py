@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from stages.analysis.gap import gap_share
 from stages.analysis.naming import PAPER_CLASSES, RECIPE_NAMES
 from stages.analysis.paper import Check, Claims, Paper, Statement
 from stages.analysis.results import Result, Results, all_classes, collapsed, full_supervision, icnr, iou_of, recipes_of
@@ -182,17 +183,22 @@ def judge(check: Check, found: Sequence[Result], asked: Claims, confidence: floa
     alone = p_value(got, check.threshold)
     looks = (1 - asked.confidence) / (1 - level)
     p = None if alone is None else min(1.0, looks * alone)
-    if got.low is None or got.high is None:
-        word = AGREES if check.margin(got.mean) > 0 else DIFFERS
+    word = _word(check, got)
+    if word in (AGREES, DIFFERS):
         return Verdict(recipe, word, rows, got, "More seeds.")
-    nearest, farthest = sorted((check.margin(got.low), check.margin(got.high)))
-    if nearest > 0:
-        return Verdict(recipe, REPRODUCED, rows, got, p=p)
-    if farthest < 0:
-        return Verdict(recipe, NOT_REPRODUCED, rows, got, p=p)
+    if word != UNDECIDED:
+        return Verdict(recipe, word, rows, got, p=p)
     enough = seeds_needed(list(got.values.values()), check.margin(got.mean), asked.confidence, asked.power)
     how_many = f"About {enough} seeds" if enough else "More than 1000 seeds"
     return Verdict(recipe, UNDECIDED, rows, got, f"{how_many}, if mean and spread stay.", p=p)
+
+
+def _word(check: Check, got: Estimate) -> str:
+    """Return on which side of the check's threshold an interval lies, as the word of a claim."""
+    if got.low is None or got.high is None:
+        return AGREES if check.margin(got.mean) > 0 else DIFFERS
+    nearest, farthest = sorted((check.margin(got.low), check.margin(got.high)))
+    return REPRODUCED if nearest > 0 else NOT_REPRODUCED if farthest < 0 else UNDECIDED
 
 
 def judge_claims(
@@ -346,13 +352,13 @@ def judge_criteria(paper: Paper, reference: Results, left_out: Mapping[str, str]
     asked, judged = paper.asked, []
     for one in asked.criteria:
         whys = [left_out[row] for row in one.check.rows if row in left_out]
-        verdict = _not_asked(one, whys[0]) if whys else _criterion(one, reference, asked)
+        verdict = _not_asked(one, whys[0]) if whys else _criterion(one, reference, paper)
         judged.append(JudgedClaim(one, "", [verdict], reference, True))
     return adjusted(judged)
 
 
-def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdict:
-    check = criterion.check
+def _criterion(criterion: Statement, reference: Results, paper: Paper) -> Verdict:
+    check, asked = criterion.check, paper.asked
     if "stable" in criterion.by_construction:
         return Verdict("stable", NOT_APPLICABLE, check.rows, None, criterion.by_construction["stable"])
     if missing := [row for row in check.rows if row not in reference]:
@@ -363,14 +369,29 @@ def _criterion(criterion: Statement, reference: Results, asked: Claims) -> Verdi
         return _threshold_range(criterion, reference, asked)
     if check.measure == "seed_spread":
         return _seed_spread(criterion, reference[check.rows[0]], asked)
-    verdict = judge(check, [reference[row] for row in check.rows], asked, criterion.confidence(asked))
+    if check.measure == "gap_share":
+        verdict = _gap_share(criterion, reference, paper)
+    else:
+        verdict = judge(check, [reference[row] for row in check.rows], asked, criterion.confidence(asked))
     got = verdict.estimate
     word = {REPRODUCED: MET, NOT_REPRODUCED: MISSED}.get(verdict.word, verdict.word)
     if got and got.low is not None and criterion.mean is not None and got.mean < criterion.mean:
         word = MISSED
     detail = _interval_note(criterion, verdict, asked)
-    decide = verdict.decide if word == UNDECIDED else ""
+    decide = verdict.decide if word in (UNDECIDED, NOT_APPLICABLE) else ""
     return Verdict("stable", word, check.rows, got, decide, detail, verdict.p)
+
+
+def _gap_share(criterion: Statement, reference: Results, paper: Paper) -> Verdict:
+    """Judge the share of the gap that a row closes; not applicable where there is no gap."""
+    check, task = criterion.check, "few" if criterion.check.label == "mean" else "one"
+    found = gap_share(check.rows[0], paper, reference, task, criterion.confidence(paper.asked))
+    if found is None:
+        return Verdict(None, UNDECIDED, check.rows, None, "Trainings of the ends of the gap.")
+    if found.share is None:
+        why = f"There is no gap of more than {paper.asked.gap.least:g} points: it is {found.gap}."
+        return Verdict(None, NOT_APPLICABLE, check.rows, None, why)
+    return Verdict(None, _word(check, found.share), check.rows, found.share, "More seeds.")
 
 
 def _interval_note(statement: Statement, verdict: Verdict, asked: Claims) -> str:

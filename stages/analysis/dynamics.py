@@ -59,7 +59,7 @@ class Dynamics:
     temperature: float | Tensor
     pp_share: float | Tensor
     mean_rate: float | Tensor = 1.0
-    recipe: Recipe = RECIPES["paper"]
+    recipe: Recipe = RECIPES["paper-exp"]
 
 
 def velocity(mean: Tensor, raw: Tensor, pixel: Pixel, setting: Dynamics) -> tuple[Tensor, Tensor]:

@@ -38,7 +38,9 @@ class GapShare:
         return f"{share.mean:.0f} %" + ("" if share.low is None else f" [{share.low:.0f}, {share.high:.0f}]")
 
 
-def gap_share(row: str, paper: Paper, found: Results, task: str = "one") -> GapShare | None:
+def gap_share(
+    row: str, paper: Paper, found: Results, task: str = "one", confidence: float | None = None
+) -> GapShare | None:
     """Return the share of the gap that a row closes; None where a row that it needs is missing.
 
     The gap counts only where its interval over all seeds of its own rows (one seed: its value) lies above `gap.least`
@@ -49,6 +51,7 @@ def gap_share(row: str, paper: Paper, found: Results, task: str = "one") -> GapS
         paper: Says between which rows the gap lies.
         found: The results by row.
         task: The row's `classes`: of `one`, the first class's IoU counts, else the classes' mean.
+        confidence: Of the share's interval, instead of that of all.
     """
     asked = paper.asked
     pair = (asked.gap.row, asked.gap.full) if task == "one" else asked.gap.several[task]
@@ -64,7 +67,7 @@ def gap_share(row: str, paper: Paper, found: Results, task: str = "one") -> GapS
     gained = estimate({seed: ours[seed] - mixed[seed] for seed in shared}, asked.confidence)
     there = (gap.mean if gap.low is None else gap.low) > asked.gap.least
     percent = {seed: 100 * value for seed, value in gained.values.items()}
-    return GapShare(row, gap, gained, ratio(percent, shared, asked.confidence) if there else None)
+    return GapShare(row, gap, gained, ratio(percent, shared, confidence or asked.confidence) if there else None)
 
 
 DRAW = "-draw-{}"

@@ -84,6 +84,7 @@ MEASURES = {
     "iou_difference": (2, "points of IoU"),
     "iou_distance": (2, "points of IoU apart"),
     "iou_share": (2, "% of IoU"),
+    "gap_share": (1, "% of the gap closed"),
     "time_ratio": (2, "times the training time"),
     "boxes_over_masks": (1, "points of IoU of components with boxes over that with masks"),
     "auroc": (1, "AUROC of σ² for wrong box pixels"),

@@ -56,7 +56,10 @@ RATE_TITLES = {1.0: "mean as fast as variance", SLOW: "mean ten times slower"}
 
 @rc_context(style.RULES)
 def portrait(tau: float, temperature: float, pp_share: float) -> Picture:
-    """Draw the phase portrait of (mu, sigma^2) of each type of pixel under the paper's loss, its mean fast and slow."""
+    """Draw the phase portrait of (mu, sigma^2) of each type of pixel under the paper's loss, its mean fast and slow.
+
+    The variance is read as exp(raw).
+    """
     figure = Figure(figsize=(style.WIDTH, 6.5))
     for row, rate in enumerate((1.0, SLOW)):
         setting = Dynamics(tau, temperature, pp_share, rate)
@@ -75,7 +78,7 @@ def portrait(tau: float, temperature: float, pp_share: float) -> Picture:
     heading(
         figure,
         "Where a pixel drifts under the paper’s loss",
-        f"literal recipe, τ = {tau:g}, temperature {temperature:g}, {pp_share:.0%} pixel-perfect draws; computed from "
+        f"σ² = exp(r), τ = {tau:g}, temperature {temperature:g}, {pp_share:.0%} pixel-perfect draws; computed from "
         "the loss functions, no data",
     )
     return Picture(
@@ -122,7 +125,7 @@ def boundaries(tau: float, temperature: float, pp_share: float) -> Picture:
     heading(
         figure,
         "Where the two basins meet",
-        "above a line the pixel ends as background, below it as foreground; dots: starts at μ = 0; literal recipe with "
+        "above a line the pixel ends as background, below it as foreground; dots: starts at μ = 0; σ² = exp(r), "
         f"τ = {tau:g} and {pp_share:.0%} pixel-perfect draws where nothing else is said",
     )
     return Picture(
@@ -157,7 +160,7 @@ def readings(tau: float, temperature: float, pp_share: float, loss: str) -> Pict
     figure = Figure(figsize=(style.WIDTH, 4.9))
     ends = {}
     for column, (name, title) in enumerate(READINGS.items()):
-        setting = Dynamics(tau, temperature, pp_share, SLOW, replace(RECIPES["paper"], variance=name))
+        setting = Dynamics(tau, temperature, pp_share, SLOW, replace(RECIPES["paper-exp"], variance=name))
         for row, pixel in enumerate((FOREGROUND, WRONG)):
             place = (0.075 + 0.186 * column, 0.53 - 0.365 * row, 0.172, 0.31)
             axes = _axes(figure, place, first=column == 0, last=row == 1)
@@ -293,7 +296,7 @@ def _scale(axes: Axes, label: str, run: Mapping[str, Any], last: bool) -> None:
 
 def _remedies() -> dict[str, Recipe]:
     """Return the remedies that act on a pixel by itself, one at a time on the literal recipe."""
-    literal = RECIPES["paper"]
+    literal = RECIPES["paper-exp"]
     return {
         "none": literal,
         "bounded σ²": replace(literal, bound="tanh", smax=3.0),

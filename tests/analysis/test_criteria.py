@@ -158,3 +158,25 @@ def test_a_criterion_that_makes_no_sense_is_refused(project):
     file.write_text(text[:at] + text[at:].replace("measure: iou_share", "measure: iou_shore", 1))
     with pytest.raises(UserError, match=r"^paper/claims.yaml: criteria\.3\.check: .*measure iou_shore; allowed: "):
         paper.load(project)
+
+
+def closing(*mixed: float, above: float = 40) -> claims.Verdict:
+    """Of a recipe with 79, 79.5 and 80, and full supervision with 80, 80.5 and 81."""
+    reference = FULL | entry("bce-500-2280", *mixed, row="bce-500-2280", recipe=None) | entry(ROW, 79.0, 79.5, 80.0)
+    check = SHIPPED["gap_share"].check.model_copy(update={"rows": [ROW], "above": above})
+    return judged(reference, SHIPPED["gap_share"].model_copy(update={"mean": 80, "check": check}))
+
+
+def test_a_share_of_the_gap_is_judged_by_its_interval_and_its_mean():
+    """Gaps of 10, 10 and 10 of which 9 are closed; then of 4 with 3 closed, so 75 % where 80 are asked."""
+    verdict = closing(70.0, 70.5, 71.0)
+    assert (verdict.word, verdict.estimate.mean) == (MET, pytest.approx(90))
+    assert closing(76.0, 76.5, 77.0).word == MISSED
+    assert closing(70.0, 70.5, 71.0, above=95).word == MISSED
+    assert closing(68.0, 70.5, 73.0, above=88).word == UNDECIDED
+
+
+def test_a_gap_that_is_too_small_cannot_be_closed():
+    verdict = closing(79.0, 79.5, 80.0)
+    assert verdict.word == claims.NOT_APPLICABLE
+    assert verdict.decide == "There is no gap of more than 3 points: it is 1.00 [1.00, 1.00], n = 3."

@@ -89,7 +89,7 @@ def test_a_boundary_parts_the_basins_and_rises_with_tau():
 
 
 def test_a_bound_keeps_the_starts_of_a_picture_within_its_reach():
-    recipe = replace(RECIPES["paper"], bound="tanh", smax=3.0)
+    recipe = replace(RECIPES["paper-exp"], bound="tanh", smax=3.0)
     mean, variances = dynamics.boundary(WRONG, [LITERAL, Dynamics(2.5, 0.2, 0.25, SLOW, recipe)])
     assert variances.shape == (2, len(mean))
     assert np.nanmax(variances[1]) < math.exp(recipe.smax)
@@ -99,7 +99,7 @@ def test_settings_taken_together_are_taken_as_each_by_itself():
     settings = [
         LITERAL,
         Dynamics(1.0, 0.2, 0.45, 0.3),
-        Dynamics(2.5, 0.2, 0.25, SLOW, replace(RECIPES["paper"], prior=0.25)),
+        Dynamics(2.5, 0.2, 0.25, SLOW, replace(RECIPES["paper-exp"], prior=0.25)),
     ]
     _, together = dynamics.boundary(WRONG, settings)
     for setting, variance in zip(settings, together, strict=True):
@@ -108,7 +108,7 @@ def test_settings_taken_together_are_taken_as_each_by_itself():
 
 @pytest.mark.parametrize("variance", ["exp", "softplus", "one_plus_elu", "square", "sigma"])
 def test_the_speed_of_log_variance_is_that_of_the_raw_output_through_its_reading(variance):
-    recipe = replace(RECIPES["paper"], variance=variance)
+    recipe = replace(RECIPES["paper-exp"], variance=variance)
     raw, along = torch.tensor([-1.5, 0.4, 2.0], dtype=torch.float64), torch.tensor([0.3, -1.0, 2.0]).double()
     found = log_variance_velocity(raw, along, recipe)
     step = 1e-2

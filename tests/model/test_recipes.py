@@ -9,11 +9,12 @@ from stages.config import Row
 from stages.model.recipes import FINITE, RECIPES, bound_log_variance, raw_start, read_log_variance, recipe_of
 
 RAW = torch.linspace(-300, 300, 6001)
-SQUEEZED = replace(RECIPES["paper"], bound="tanh", smax=3.0)
+EXP = RECIPES["paper-exp"]
+SQUEEZED = replace(EXP, bound="tanh", smax=3.0)
 
 
 @pytest.mark.parametrize(
-    ("recipe", "low", "high"), [(RECIPES["paper"], -20, 90), (SQUEEZED, -3, 3), (RECIPES["regression"], -2, 300)]
+    ("recipe", "low", "high"), [(EXP, -20, 90), (SQUEEZED, -3, 3), (RECIPES["regression"], -2, 300)]
 )
 def test_each_bound_keeps_its_range_and_starts_at_variance_one(recipe, low, high):
     bounded = bound_log_variance(RAW, recipe)
@@ -39,14 +40,27 @@ def test_a_bound_that_is_none_is_refused(recipe):
 
 def test_every_row_has_its_recipe(settings):
     for name, row in settings.rows.items():
-        expected = "stable" if name.endswith("-stable") else "regression" if "regression" in name else "paper"
+        loss = name.partition("-")[0]
+        expected = "stable" if name.endswith("-stable") else "regression" if loss == "regression" else "paper"
+        expected = "plain" if row.loss in ("bce", "ce") else expected
         assert recipe_of(row).name == expected
+
+
+def test_the_recipes_differ_in_what_their_docstring_says():
+    """And the one-class rows that flip nothing read the variance as the literal recipe does."""
+    literal, stable = RECIPES["paper"], RECIPES["stable"]
+    beyond = {"reduction": "pooled", "own_boxes": True, "variance_loss": "supervised", "teacher_decay": 0.99}
+    assert replace(literal, name="stable", **beyond) == stable
+    assert literal.first_variance(2.5) == pytest.approx(math.log(2), abs=1e-4)  # softplus(0)
+    assert raw_start(literal) == pytest.approx(0, abs=1e-3)
+    assert (EXP.variance, EXP.mean_start, EXP.reduction, EXP.first_variance(2.5)) == ("exp", "share", "pooled", 1.0)
 
 
 @pytest.mark.parametrize(
     ("recipe", "changed"),
     [
         (RECIPES["paper"], {}),
+        (EXP, {}),
         (SQUEEZED, {}),
         (RECIPES["regression"], {}),
         (RECIPES["regression"], {"initial_variance": 5.0}),
@@ -79,15 +93,15 @@ def stable(**overrides) -> Row:
 
 
 def test_a_rows_overrides_change_its_recipe_and_no_other():
-    row = stable(prior=0.5, fill_cap=False)
-    assert recipe_of(row) == replace(RECIPES["stable"], prior=0.5, fill_cap=False)
-    assert RECIPES["stable"].fill_cap
+    row = stable(prior=0.5, own_boxes=False, variance_loss="uncertainty")
+    expected = replace(RECIPES["stable"], prior=0.5, own_boxes=False, variance_loss="uncertainty")
+    assert recipe_of(row) == expected
+    assert RECIPES["stable"].own_boxes
     reloaded = Row(**row.model_dump(exclude_none=True))
     assert recipe_of(reloaded) == recipe_of(row)
 
 
-def test_an_overridden_initial_variance_no_longer_goes_with_tau():
-    assert RECIPES["stable"].first_variance(5.0) == 5.0
+def test_an_overridden_initial_variance_goes_with_tau_if_it_is_a_share_of_it():
     assert recipe_of(stable(initial_variance=2.0)).first_variance(5.0) == 2.0
     assert math.isclose(recipe_of(stable(initial_variance_per_tau=0.5)).first_variance(5.0), 2.5)
 
