@@ -178,7 +178,7 @@ def readings(tau: float, temperature: float, pp_share: float, loss: str) -> Pict
     heading(
         figure,
         "The same drift, where the network’s output r is read otherwise",
-        f"literal recipe, τ = {tau:g}, {loss}: pixel-perfect draws have {pp_share:.0%} of the pull; mean ten times "
+        f"literal loss, τ = {tau:g}, {loss}: pixel-perfect draws have {pp_share:.0%} of the pull; mean ten times "
         "slower than r; computed from the loss functions, no data",
     )
     kinds = ("background", "foreground")
@@ -295,7 +295,7 @@ def _scale(axes: Axes, label: str, run: Mapping[str, Any], last: bool) -> None:
 
 
 def _remedies() -> dict[str, Recipe]:
-    """Return the remedies that act on a pixel by itself, one at a time on the literal recipe."""
+    """Return the remedies that act on a pixel by itself, one at a time on the literal loss with exp."""
     literal = RECIPES["paper-exp"]
     return {
         "none": literal,

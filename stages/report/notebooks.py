@@ -40,7 +40,7 @@ READS: Mapping[str, tuple[str, ...]] = {
 }
 """Every notebook and the parameters that it takes; `tables` and `annotation` read the files themselves."""
 TITLES = {
-    "collapse": "Why the literal loss collapses",
+    "collapse": "When the literal loss collapses",
     "stability": "Where the multi-class loss is unstable",
     "annotation": "Which labels to buy",
     "tables": "Tables 1–3",

@@ -113,8 +113,9 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         "## Claims of the paper\n",
         "Each claim with its verdict, the mean over seeds, its 95 % interval and the number of seeds; p is "
         "against what is asked, two-sided, after Holm’s correction for all claims of the dataset. “Literal” is the "
-        "paper as written; “stable” adds remedies against the collapse of its loss ([method "
-        "notes](method-notes.md)).\n",
+        "paper as written, where it is silent in the reading under which its loss lives; “stable” goes beyond it: "
+        "masks teach the variance, by their own boxes, which labels are wrong, and a running mean of the network "
+        "decides ([method notes](method-notes.md)).\n",
         all_claims_markdown(complete),
         "## What this project asks of its stable recipe\n",
         "From [`paper/claims.yaml`](../paper/claims.yaml). Where seeds were added after an interim analysis, the "
