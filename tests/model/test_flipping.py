@@ -27,6 +27,9 @@ def test_may_flip_takes_the_lowest_share_of_each_box():
         assert {i for i in inside if allowed[i]} == set(lowest)
 
 
+CAPPED = replace(RECIPES["paper"], fill_cap=True)
+
+
 def test_may_flip_counts_exactly_and_handles_no_pixels():
     box = torch.zeros(10, dtype=torch.int64)
     assert may_flip(torch.arange(10.0), box, torch.full((10,), 0.3)).tolist() == [True] * 3 + [False] * 7
@@ -34,12 +37,12 @@ def test_may_flip_counts_exactly_and_handles_no_pixels():
     assert may_flip(torch.empty(0), box[:0], torch.empty(0)).numel() == 0
 
 
-def test_the_literal_flipper_is_eq_11_alone_and_the_stable_one_is_capped():
+def test_the_literal_flipper_is_eq_11_alone_and_one_with_a_cap_is_capped():
     mean, log_variance = torch.linspace(-3, 3, 40), torch.full((40,), math.log(5.0))
     box = torch.ones(40, dtype=torch.int64)
     literal = LabelFlipper(RECIPES["paper"], 2.5, 0.2, (1.0, 0.7)).binary(mean, log_variance, box)
     torch.testing.assert_close(literal, 1 - losses.keep_weight(log_variance, 2.5, 0.2))
-    capped = LabelFlipper(RECIPES["stable"], 2.5, 0.2, (1.0, 0.7)).binary(mean, log_variance, box)
+    capped = LabelFlipper(CAPPED, 2.5, 0.2, (1.0, 0.7)).binary(mean, log_variance, box)
     assert (capped[:12] > 0.99).all()
     assert (capped[12:] == 0).all()
 
@@ -48,7 +51,7 @@ def test_the_multi_class_cap_goes_by_the_margin_of_the_boxs_class_and_the_fill_r
     mean = torch.tensor([[0.0, 5.0, 4.9], [0.0, 1.0, 0.0], [3.0, 0.0, 0.0], [3.0, 0.0, 1.0]]).repeat(2, 1)
     target, box = torch.tensor([1] * 4 + [2] * 4), torch.tensor([1] * 4 + [2] * 4)
     log_variance = torch.full((8, 3), math.log(5.0))
-    flip = LabelFlipper(RECIPES["stable"], 2.5, None, (1.0, 0.5, 0.75)).multi_class(mean, log_variance, target, box)
+    flip = LabelFlipper(CAPPED, 2.5, None, (1.0, 0.5, 0.75)).multi_class(mean, log_variance, target, box)
     # margins of the car box: 0.1, 1, -3, -3; two of four may flip. Of the person box: -0.1, -1, -3, -2; one of four.
     assert flip.tolist() == [False, False, True, True, False, False, True, False]
     literal = LabelFlipper(RECIPES["paper"], 2.5, None, (1.0, 0.5, 0.75))

@@ -15,7 +15,7 @@ HIGH, LOW = math.log(5.0), math.log(0.5)  # log variances on either side of tau 
 
 
 class FixedOutput(nn.Module):
-    """A network whose output is fixed."""
+    """A network whose output is fixed: means, then log variances."""
 
     def __init__(self, output):
         super().__init__()
@@ -28,7 +28,8 @@ class FixedOutput(nn.Module):
 def predictor(loss: str, recipe: str | None, output, **overrides) -> Predictor:
     classes = "few" if loss == "ce_bootstrap" else "one"
     counts = {"pixels": "all"} if loss == "regression" else {}
-    row = Row(classes=classes, loss=loss, pp=500, box=2280, recipe=recipe, overrides=overrides, **counts)
+    read = {"variance": "exp"} if recipe else {}  # so that s is the raw output
+    row = Row(classes=classes, loss=loss, pp=500, box=2280, recipe=recipe, overrides=read | overrides, **counts)
     chosen = hyperparameters(row)
     return Predictor(FixedOutput(output), chosen, flipper_of(chosen, (1.0, 0.5, 0.5)[: len(chosen.classes)]))
 
@@ -78,8 +79,8 @@ def test_a_label_turns_only_to_a_class_whose_box_covers_the_pixel_where_the_reci
         network.label_flips(prediction, target, box)
 
 
-def test_the_labels_own_variance_may_trigger_and_the_stable_recipes_cap_decides():
-    network = predictor("ce_bootstrap", "stable", MEANS + VARIANCES, trigger="target")
+def test_the_labels_own_variance_may_trigger_and_a_cap_decides():
+    network = predictor("ce_bootstrap", "paper", MEANS + VARIANCES, trigger="target", fill_cap=True)
     flips, labels, log_variance = ask(network, [1, 1, 1, 1], [1, 1, 1, 1])
     assert log_variance.tolist() == pytest.approx(VARIANCES[1])
     assert flips.tolist() == [1, 0, 0, 0]  # of four pixels two may flip, those of the lowest margin: first and third
@@ -88,7 +89,7 @@ def test_the_labels_own_variance_may_trigger_and_the_stable_recipes_cap_decides(
 
 def test_each_box_of_each_image_has_its_own_cap():
     """Two images with a box of number 1 each: the cap lets one of two pixels flip in either, not two of four."""
-    network = predictor("bootstrap", "stable", [[-2.0, -1.0], [HIGH, HIGH]])
+    network = predictor("bootstrap", "paper", [[-2.0, -1.0], [HIGH, HIGH]], fill_cap=True)
     images, ones = torch.zeros(2, 1, 2, 3, dtype=torch.uint8), torch.ones(2, 1, 2, dtype=torch.int64)
     network.network.output = nn.Parameter(network.network.output.repeat(2, 1, 1, 1))
     assert (network.label_flips(network(images), ones, ones) > 0.5).tolist() == [[[True, False]]] * 2

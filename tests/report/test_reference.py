@@ -100,7 +100,7 @@ def test_a_dataset_on_which_a_row_is_not_trained_is_named_and_left_out(reference
 
 def test_a_dataset_of_one_class_needs_no_row_with_several(reference_runs: Path):
     folder = reference_runs / "reference" / "runs"
-    shutil.copytree(folder / "synthetic", folder / "nuclei")
+    shutil.copytree(folder / "synthetic", folder / "nuclei", dirs_exist_ok=True)
     for file in (folder / "nuclei").glob("ce-*.json"):
         file.unlink()
     assert [written.name for written in reference.write_all(reference_runs)] == ["nuclei", "synthetic"]
@@ -135,6 +135,7 @@ def test_a_readme_without_marks_is_refused():
 
 def test_without_trainings_nothing_is_written(project: Path):
     (project / "README.md").write_text(MARKS)
+    shutil.rmtree(project / "reference" / "runs")
     with pytest.raises(UserError, match="reference/runs has no training"):
         reference.write_all(project)
     assert "stale" in (project / "README.md").read_text()

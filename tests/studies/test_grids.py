@@ -268,7 +268,11 @@ def test_no_two_runs_share_a_name_or_a_setting(root, first, second, dataset):
     ("old", "new", "message"),
     [
         ("{row: bce-500}", "{row: bce-501}", "runs.masks: row is bce-501; allowed: bce-2780, "),
-        ("row: bootstrap-500-2280", "row: bce-500", "runs.stable-exp: loss bce does not read fill_cap, initial_variance_per_tau, variance"),
+        (
+            "row: bootstrap-500-2280",
+            "row: bce-500",
+            "runs.stable-exp: loss bce does not read fill_cap, initial_variance_per_tau, variance",
+        ),
         ("*literal, fill_cap: true}", "*literal, trigger: max}", "runs.cap: loss bootstrap does not read trigger"),
         ("{pp: 100,", "{pp: -1,", "runs.supervised-teacher-pooled-100.pp: input should be greater than or equal to 0"),
         ("datasets: [synthetic, nuclei]", "datasets: [synthetic, nucleii]", "datasets has nucleii; allowed: synthetic"),

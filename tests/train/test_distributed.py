@@ -108,6 +108,7 @@ def test_one_process_writes_and_another_number_of_them_resumes(project, settings
         "history.jsonl",
         "weights.pt",
         "snapshots.npz",
+        "teacher.pt",
         "trace.npz",
     }
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
