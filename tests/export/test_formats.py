@@ -60,7 +60,7 @@ def check_metadata(found, row, variance):
     assert json.loads(found["training_size"]) == [128, 64]
     assert found["normalisation"] == "images / 127.5 - 1, in the graph"
     assert (found["row"], found["dataset"], found["seed"], found["version"]) == (row, "synthetic", "0", "0.2.0")
-    assert found["recipe"] == {BINARY: "stable", MULTI_CLASS: "stable", PLAIN: "paper", L2: "regression"}[row]
+    assert found["recipe"] == {BINARY: "stable", MULTI_CLASS: "stable", PLAIN: "plain", L2: "regression"}[row]
     assert found["variance"].startswith(variance)
 
 

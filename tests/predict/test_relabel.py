@@ -59,7 +59,7 @@ def test_each_box_of_the_box_images_is_an_annotation_with_a_mask_inside_of_it(wr
 
 
 def test_flips_are_the_predictors(written):
-    """The mask at the centres of training pixels, and the share, recomputed from Eq 11 or Eq 16 image by image."""
+    """The mask at the centres of training pixels, and the share, recomputed image by image from what decides."""
     split, task, predictor = written.packed.train, written.predictor.run["task"], written.predictor
     by_name = {image["file_name"]: image["id"] for image in written.coco.dataset["images"]}
     shares = []
@@ -70,7 +70,8 @@ def test_flips_are_the_predictors(written):
             torch.from_numpy(np.array(x[k : k + 1])).long()
             for x in (split.images, split.targets(task), split.indices(task))
         )
-        prediction = predictor(image.to(torch.uint8))
+        image = image.to(torch.uint8)
+        prediction = predictor.decider(image, predictor(image), target, index)
         labels = predictor.relabel(prediction, target, predictor.label_flips(prediction, target, index))[0]
         variance = predictor.label_log_variance(prediction, target)[0].exp()
         in_order = sorted(written.coco.imgToAnns[by_name[name]], key=lambda box: box["id"])
@@ -86,7 +87,7 @@ def test_flips_are_the_predictors(written):
             inside = own.numpy()
             np.testing.assert_array_equal(mask[inside], (labels == box["category_id"]).numpy()[inside])
             shares.append(box["attributes"]["flipped"])
-    assert min(shares) < 0.2 and max(shares) > 0.01  # both kinds are there, or this proves little
+    assert min(shares) < 0.4 < max(shares)  # boxes of both kinds are there, or this proves little
 
 
 def test_most_doubtful_first(written):

@@ -1,7 +1,7 @@
 """A small project of synthetic street scenes, and runs of it whose networks say something of every kind."""
 
-import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from stages.boxes.pack import pack
 from stages.download.run import download
 from stages.model.network import normalise
 from stages.model.predictor import load
+from stages.model.recipes import raw_start
 from stages.train.loop import train
 from tests.train.tiny import FILES, REPOSITORY, change
 
@@ -65,10 +66,12 @@ def train_run(root: Path, row: str) -> Path:
         middle, spread = output.median(dim=1).values, output.std(dim=1)
         head.weight /= spread.view(1, -1, 1, 1)
         head.bias.copy_((head.bias - middle) / spread)
-        head.bias[chosen.logits :] += math.log(2.5)
+        head.bias[chosen.logits :] += raw_start(replace(chosen.recipe, initial_variance=2.5))
         if chosen.loss == "regression":
             head.bias[0] += 0.5
     torch.save(network.state_dict(), folder / "weights.pt")
+    if chosen.recipe.teacher_decay:
+        torch.save(network.state_dict(), folder / "teacher.pt")
     return paths.run(row, 0, root)
 
 
