@@ -1,28 +1,28 @@
 """What the reference runs say: python -m stages.report.reference
 
-Writes tables, claims, overview and masks of each dataset into reference/<dataset>/, docs/results.md, and the five rows
+Writes tables, claims, overview and masks of each dataset into reference/<dataset>/, docs/results.md, and the main rows
 of README.md between their marks. Numbers, plots and labels alone, so that it may be published of any dataset.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib import rc_context
 
 from stages import config
 from stages.analysis import causes, claims, paper, reference_results
-from stages.analysis.naming import FIRST, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
-from stages.analysis.results import REFERENCE, Results, read_arrays, recipes_of
+from stages.analysis.results import REFERENCE, read_arrays
 from stages.arrays import task_masks
 from stages.config import Row
 from stages.errors import UserError, run
 from stages.figures import overview, style, table2
 from stages.paths import ROOT
-from stages.report.answer import gaps, over_draws, reference_sentence, shares
+from stages.report.answer import LITERAL, METHODS, STABLE, gaps, over_draws, reference_sentence, shares
 from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
@@ -39,9 +39,8 @@ SHOWN = {
     "bootstrap-500-2280-stable": "stable recipe",
 }
 """Rows in the picture of masks, and how it calls them."""
-FIVE_ROWS = ("bce-2780", "bce-500", "bce-0-2780", "bce-500-2280", "bootstrap-500-2280")
-SHOWN_FIRST = "camvid"
-"""The dataset of README's five rows, where it is there: real photographs."""
+MAIN_ROWS = ("bce-2780", "bce-500", "bce-0-2780", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")
+"""Those of README's table."""
 COMMAND = "python -m stages.report.reference"
 SEE_STABILITY = "Where its loss as printed breaks stands on `reports/stability.html` of any run.\n"
 
@@ -76,22 +75,28 @@ def write_all(root: Path = ROOT) -> list[Path]:
         (out / "masks.png").write_bytes(masks(dataset, root).png())
     (root / "docs" / "results.md").write_text(results_page(complete, printed, root), encoding="utf-8")
     readme = root / "README.md"
-    shown = complete.get(SHOWN_FIRST) or next(iter(complete.values()))
-    rows = five_rows(printed, shown.results, shown.title, settings.rows)
-    readme.write_text(insert(readme.read_text(encoding="utf-8"), "five-rows", rows), encoding="utf-8")
+    rows = main_rows(printed, list(complete.values()), settings.rows)
+    readme.write_text(insert(readme.read_text(encoding="utf-8"), "main-rows", rows), encoding="utf-8")
     return folders
 
 
-def five_rows(printed: Paper, found: Results, title: str, rows: Mapping[str, Row]) -> str:
-    """Return README's table: five rows of Table 2, the paper's number and this project's, as Markdown."""
-    lines = [["Labels", "Loss", "paper, Cityscapes", f"here, {title}"], ["---", "---", "---:", "---:"]]
-    for name in FIVE_ROWS:
-        result = recipes_of(name, found).get("stable") or found[name]
-        iou = result.iou(FIRST)
-        loss = "the method (here: stable recipe)" if rows[name].bootstraps else "plain cross-entropy"
-        here = "–" if iou is None else f"{iou} (n = {iou.n})"
-        labels = table2.row_title(name).split(",")[0].replace("500 masks", "18 % masks")
-        lines.append([labels, loss, f"{printed.iou(name, FIRST):g}", here])
+def main_rows(printed: Paper, complete: Sequence[ReferenceResults], rows: Mapping[str, Row]) -> str:
+    """Return README's table: rows of Table 2, the paper's numbers and this project's of each dataset, as Markdown."""
+    lines = [["Labels", "Loss", "paper, Cityscapes", *(f"here, {one.title}" for one in complete)]]
+    lines.append(["---", "---", *["---:"] * (1 + len(complete))])
+    for name in MAIN_ROWS:
+        recipe = rows[name].recipe
+        loss = f"the method, {RECIPE_NAMES[recipe]}" if recipe else "plain cross-entropy"
+        labels = table2.row_title(name.removesuffix("-stable")).split(",")[0].replace("500 masks", "18 % masks")
+        ious = [one.results[name].iou(FIRST) for one in complete]
+        here = ["–" if iou is None else f"{iou} (n = {iou.n})" for iou in ious]
+        paper_has = f"{printed.iou(name, FIRST):g}" if recipe != "stable" else ""
+        lines.append([labels, loss, paper_has, *here])
+    closed = shares(printed, [one.results for one in complete])
+    for name, method in ((LITERAL, "literal"), (STABLE, "stable")):
+        share = next(one for one in closed if one.name == METHODS[name])
+        paper_has = share.paper if name == LITERAL else ""
+        lines.append(["*share of the gap closed*", f"*the method, {method}*", paper_has, *share.here])
     return markdown_rows(lines) + "\n"
 
 
