@@ -92,7 +92,7 @@ def _base(run: Mapping[str, Any]) -> str:
 
 def _changed(run: Mapping[str, Any]) -> str:
     overrides = run["changes"].get("overrides", {})
-    return ", ".join(WORDS[key, value] for key, value in overrides.items()) or CONTROL
+    return ", ".join(WORDS[item] for item in overrides.items() if item in WORDS) or CONTROL  # the rest is the base
 
 
 def _mean_ious(runs: Sequence[Mapping[str, Any]]) -> dict[int, float]:
