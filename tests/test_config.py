@@ -339,9 +339,9 @@ def test_a_file_without_any_row_is_refused(root: Path) -> None:
     ],
 )
 def test_a_wrong_override_is_named(root: Path, row: str, entry: str, message: str) -> None:
-    file = root / "configs" / "rows.yaml"
-    file.write_text(file.read_text().replace(", overrides: {mean_start: share}", ""))  # a row takes one map of them
-    put(root, "configs/rows.yaml", rf"^    {row}: \{{(.*)\}}$", rf"    {row}: {{\1, overrides: {entry}}}")
+    """In the place of the row's own overrides, if it has some."""
+    pattern = rf"^    {row}: \{{(.*?)(?:, overrides: \{{[^}}]*\}})?(, own: true)?\}}$"
+    put(root, "configs/rows.yaml", pattern, rf"    {row}: {{\1\2, overrides: {entry}}}")
     assert refusal(root).startswith(f"configs/rows.yaml: {message}")
 
 

@@ -13,6 +13,8 @@ from stages.model.predictor import flipper_of
 from stages.model.recipes import RECIPES
 from tests.two_classes import CLASSES
 
+CAPPED = replace(RECIPES["paper"], fill_cap=True)
+
 
 def test_may_flip_takes_the_lowest_share_of_each_box():
     generator = torch.Generator().manual_seed(0)
@@ -27,9 +29,6 @@ def test_may_flip_takes_the_lowest_share_of_each_box():
         assert {i for i in inside if allowed[i]} == set(lowest)
 
 
-CAPPED = replace(RECIPES["paper"], fill_cap=True)
-
-
 def test_may_flip_counts_exactly_and_handles_no_pixels():
     box = torch.zeros(10, dtype=torch.int64)
     assert may_flip(torch.arange(10.0), box, torch.full((10,), 0.3)).tolist() == [True] * 3 + [False] * 7
@@ -37,11 +36,12 @@ def test_may_flip_counts_exactly_and_handles_no_pixels():
     assert may_flip(torch.empty(0), box[:0], torch.empty(0)).numel() == 0
 
 
-def test_the_literal_flipper_is_eq_11_alone_and_one_with_a_cap_is_capped():
+def test_the_recipes_flip_by_eq_11_alone_and_a_cap_keeps_the_highest_means():
     mean, log_variance = torch.linspace(-3, 3, 40), torch.full((40,), math.log(5.0))
     box = torch.ones(40, dtype=torch.int64)
-    literal = LabelFlipper(RECIPES["paper"], 2.5, 0.2, (1.0, 0.7)).binary(mean, log_variance, box)
-    torch.testing.assert_close(literal, 1 - losses.keep_weight(log_variance, 2.5, 0.2))
+    for recipe in ("paper", "stable"):
+        found = LabelFlipper(RECIPES[recipe], 2.5, 0.2, (1.0, 0.7)).binary(mean, log_variance, box)
+        torch.testing.assert_close(found, 1 - losses.keep_weight(log_variance, 2.5, 0.2))
     capped = LabelFlipper(CAPPED, 2.5, 0.2, (1.0, 0.7)).binary(mean, log_variance, box)
     assert (capped[:12] > 0.99).all()
     assert (capped[12:] == 0).all()
@@ -74,7 +74,7 @@ def test_a_changed_tau_reaches_the_weight_of_eq_11_in_exactly_the_rows_that_boot
             changed = replace(settings, params=settings.params.model_copy(update={"tau": tau}))
             chosen = resolve(changed, name, CLASSES)
             assert chosen.tau == (tau if row.bootstraps else None)
-            flippers[tau] = flipper_of(chosen, (1.0, 0.0, 0.0))  # nothing is kept by the cap
+            flippers[tau] = flipper_of(chosen, (1.0, 0.0, 0.0))  # of empty boxes a cap would keep nothing
         if not row.bootstraps:
             assert list(flippers.values()) == [None, None]
             assert resolve(settings, name, CLASSES) == chosen
@@ -131,7 +131,7 @@ def test_what_decides_is_the_variance_or_the_sign_of_the_mean_or_both(decides, e
 
 def test_the_posterior_is_the_weight_of_the_label_and_needs_a_range():
     mean, box = torch.linspace(-4, 4, 20), torch.ones(20, dtype=torch.int64)
-    recipe = replace(RECIPES["stable"], decides="posterior")
+    recipe = replace(CAPPED, decides="posterior")  # which reads no cap
     flip = LabelFlipper(recipe, 2.5, 0.2, (1.0, 0.7), fill_range=(0.7, 0.9)).binary(mean, mean, box)
     torch.testing.assert_close(flip, 1 - box_posterior(mean, box, 0.7, 0.9))
     with pytest.raises(ValueError, match="range"):

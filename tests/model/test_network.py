@@ -18,6 +18,9 @@ CONSTANTS = [
 ]
 
 
+AT_TAU = {"variance": "exp", "initial_variance_per_tau": 1.0}  # the raw output is log tau at the first step
+
+
 def bootstrap(recipe: str = "stable", tau: float = 2.5, **overrides):
     row = Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe=recipe, overrides=overrides)
     return hyperparameters(row, tau=tau)
@@ -44,15 +47,19 @@ def test_with_several_classes_the_first_probabilities_are_the_classes_shares():
 
 def test_training_starts_at_one_variance_everywhere():
     torch.manual_seed(0)
+    counts = {"pp": 500, "box": 2280}
     for row, means, start in [
-        (Row(classes="one", loss="bootstrap", pp=500, box=2280, recipe="paper"), 1, math.log(2)),
-        (Row(classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="stable"), 3, math.log(2)),
-        (Row(classes="one", loss="regression", pp=500, box=2280, pixels="all"), 1, 1.0),
+        (Row(classes="one", loss="bootstrap", recipe="paper", **counts), 1, 0.6931),
+        (Row(classes="few", loss="ce_bootstrap", recipe="stable", **counts), 3, 0.6931),
+        (Row(classes="few", loss="ce_bootstrap", recipe="stable", overrides=AT_TAU, **counts), 3, 2.5),
+        (Row(classes="one", loss="regression", pixels="all", **counts), 1, 1.0),
     ]:
-        output = build(hyperparameters(row))(torch.randn(2, 3, 16, 32))
+        chosen = hyperparameters(row)
+        output = build(chosen)(torch.randn(2, 3, 16, 32))
         assert output.shape[1] == 2 * means
-        _, log_variance = split_output(output, hyperparameters(row))
-        torch.testing.assert_close(log_variance, torch.full_like(log_variance, math.log(start)), rtol=1e-3, atol=1e-3)
+        assert (output[:, means:] == output[0, means, 0, 0]).all()
+        _, log_variance = split_output(output, chosen)
+        torch.testing.assert_close(log_variance.exp(), torch.full_like(log_variance, start))
         assert output[:, :means].std() > 0
 
 
@@ -88,14 +95,17 @@ def test_images_are_normalised_to_minus_one_to_one_and_channels_last():
 
 def test_torchs_own_start_is_kept_if_asked():
     torch.manual_seed(0)
-    plain = build(bootstrap(mean_start="share"), (0.9, 0.1)).head
+    plain = build(bootstrap(mean_start="share", **AT_TAU), (0.9, 0.1)).head
     assert plain.bias[0].item() == pytest.approx(math.log(0.1 / 0.9))
     assert (plain.weight[:, 1] == 0).all()
     torch.manual_seed(0)
-    kept = build(bootstrap(mean_start="torch", variance_weights="torch"), (0.9, 0.1)).head
+    kept = build(bootstrap(mean_start="torch", variance_weights="torch", **AT_TAU), (0.9, 0.1)).head
     assert abs(kept.bias[0].item()) < 0.3
     assert (kept.weight[:, 1] != 0).any()
-    assert kept.bias[1].item() == plain.bias[1].item() == pytest.approx(0, abs=1e-3)  # softplus(0) is ln 2
+    assert kept.bias[1].item() == plain.bias[1].item() == pytest.approx(math.log(2.5))
+    for recipe in ("paper", "stable"):  # they ask for the means' start
+        torch.manual_seed(0)
+        assert build(bootstrap(recipe), (0.9, 0.1)).head.bias[0] == kept.bias[0]
 
 
 @pytest.mark.parametrize(
@@ -129,13 +139,13 @@ def test_the_label_moves_the_variance_and_not_the_mean():
 
 
 def test_a_variance_that_sees_the_label_starts_as_any_other():
-    several = Row(
-        classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="stable", overrides={"variance_sees": "label"}
-    )
-    for chosen, maps in [(bootstrap(variance_sees="label"), 5), (hyperparameters(several), 6)]:
-        output = build(chosen)(torch.randn(2, 3, 16, 32), torch.randn(2, maps, 16, 32))
-        _, log_variance = split_output(output, chosen)
-        torch.testing.assert_close(log_variance.exp(), torch.full_like(log_variance, math.log(2)), rtol=1e-3, atol=0)
+    for sees in ("label", "image"):
+        output = build(bootstrap(variance_sees=sees, **AT_TAU))(torch.randn(2, 3, 16, 32))
+        torch.testing.assert_close(output[:, 1:], torch.full_like(output[:, 1:], math.log(2.5)))
+    overrides = {"variance_sees": "label"} | AT_TAU
+    row = Row(classes="few", loss="ce_bootstrap", pp=500, box=2280, recipe="stable", overrides=overrides)
+    output = build(hyperparameters(row))(torch.randn(2, 3, 16, 32), torch.randn(2, 6, 16, 32))
+    torch.testing.assert_close(output[:, 3:], torch.full_like(output[:, 3:], math.log(2.5)))
 
 
 def test_label_maps_say_the_class_and_the_place_in_the_visible_part_of_a_box():

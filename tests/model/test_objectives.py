@@ -1,6 +1,7 @@
 """The loss of each row on a batch against a slow loop over pixels, written from the paper's sections."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from stages.config import Row
 from stages.model import losses, objectives
 from stages.model.objectives import Supervision, list_pixels, objective, predict
 from stages.model.predictor import flipper_of
+from stages.model.recipes import recipe_of
 from stages.train.cuda_graph import padded_list
 from tests.train.tiny import hyperparameters
 from tests.two_classes import CLASSES
@@ -17,15 +19,14 @@ SHAPE = (3, 6, 8)
 FILL_RATE = (1.0, 0.6, 0.5)
 
 
-PLAIN = {"reduction": "pooled"}
-EXP = PLAIN | {"variance": "exp"}
-"""One mean over all pixels, and s is the raw output: the plainest to write a loss by hand for."""
+def row_of(loss: str, **others) -> Row:
+    return Row(classes="few" if loss.startswith("ce") else "one", loss=loss, pp=500, box=2280, **others)
 
 
-def row_of(loss: str, overrides=None, **others) -> Row:
-    read = PLAIN if loss in ("bce", "ce", "regression") else EXP
-    classes = "few" if loss.startswith("ce") else "one"
-    return Row(classes=classes, loss=loss, pp=500, box=2280, overrides=read | (overrides or {}), **others)
+def literal(loss: str, **overrides) -> Row:
+    """The paper's loss with sigma^2 = exp(raw), so that the output's second half is s, and one mean over all pixels."""
+    recipe = {"recipe": "paper"} if "bootstrap" in loss else {}
+    return row_of(loss, **recipe, overrides={"variance": "exp", "reduction": "pooled"} | overrides)
 
 
 BOUND_PRIOR = {"bound": "tanh", "smax": 3.0, "prior": 0.25}
@@ -33,14 +34,17 @@ ROWS = {
     "bce": row_of("bce"),
     "regression-box": row_of("regression", pixels="box"),
     "regression-all": row_of("regression", pixels="all"),
-    "uncertainty": row_of("uncertainty"),
-    "bootstrap": row_of("bootstrap", recipe="paper"),
-    "bootstrap-capped": row_of("bootstrap", recipe="paper", overrides={"fill_cap": True}),
-    "bootstrap-softplus": row_of("bootstrap", recipe="paper", overrides={"variance": "softplus"}),
-    "bootstrap-bound-prior": row_of("bootstrap", recipe="paper", overrides=BOUND_PRIOR),
+    "uncertainty": literal("uncertainty"),
+    "bootstrap": literal("bootstrap"),
+    "bootstrap-capped": literal("bootstrap", fill_cap=True),
+    "bootstrap-bound-prior": literal("bootstrap", **BOUND_PRIOR),
+    "bootstrap-paper": row_of("bootstrap", recipe="paper"),  # the recipes as they stand
+    "bootstrap-stable": row_of("bootstrap", recipe="stable"),
     "ce": row_of("ce"),
-    "ce_bootstrap": row_of("ce_bootstrap", recipe="paper"),
-    "ce_bootstrap-capped": row_of("ce_bootstrap", recipe="paper", overrides={"fill_cap": True}),
+    "ce_bootstrap": literal("ce_bootstrap"),
+    "ce_bootstrap-capped": literal("ce_bootstrap", fill_cap=True),
+    "ce_bootstrap-paper": row_of("ce_bootstrap", recipe="paper"),
+    "ce_bootstrap-stable": row_of("ce_bootstrap", recipe="stable"),
 }
 
 
@@ -58,6 +62,20 @@ def labels() -> Supervision:
     return Supervision(target, box, torch.tensor([True, False, False]))
 
 
+def own_box() -> torch.Tensor:
+    """The box target of image 0: four rows and six columns around its mask, of which a row is void."""
+    own = torch.zeros(SHAPE, dtype=torch.int64)
+    own[0, 2:6, 1:7] = 1
+    return own
+
+
+def seen_by(row: Row, labels: Supervision) -> Supervision:
+    """The labels of the first images, with the own box where the row's recipe asks for it."""
+    if not recipe_of(row).own_boxes or labels.own_box_target is not None:
+        return labels
+    return replace(labels, own_box_target=own_box()[: len(labels.target)])
+
+
 def output_of(row: Row) -> torch.Tensor:
     channels = hyperparameters(row).channels
     return 2 * torch.randn(SHAPE[0], channels, *SHAPE[1:], generator=torch.Generator().manual_seed(7))
@@ -66,7 +84,7 @@ def output_of(row: Row) -> torch.Tensor:
 def loss_of(row: Row, output, labels, lister=list_pixels, **changed):
     chosen = hyperparameters(row, **changed)
     torch.manual_seed(3)
-    return objective(chosen, flipper_of(chosen, FILL_RATE), list_pixels=lister)(output, labels)
+    return objective(chosen, flipper_of(chosen, FILL_RATE), list_pixels=lister)(output, seen_by(row, labels))
 
 
 def softplus(x):
@@ -74,9 +92,9 @@ def softplus(x):
 
 
 def by_hand(name: str, row: Row, output, labels) -> float:
-    """Sum over pixels, one at a time, of the loss that the paper gives the pixel, over the number of valid pixels."""
-    total, valid = 0.0, 0
-    lowest = {}
+    """Mean over valid pixels, one at a time, of the loss that the paper gives the pixel; or half of either kind's."""
+    total, valid = {True: 0.0, False: 0.0}, {True: 0, False: 0}  # of pixel-perfect images, and of box images
+    lowest, own = {}, own_box()
     if "capped" in name:  # the cap: the lowest 40 % of each box by mean
         for image in (1, 2):
             for number in (1, 2):
@@ -88,33 +106,40 @@ def by_hand(name: str, row: Row, output, labels) -> float:
         t = labels.target[image, y, x].item()
         if t == 255:
             continue
-        valid += 1
-        mu = output[image, 0, y, x].item()
+        clean = image == 0
+        valid[clean] += 1
+        mu, raw = output[image, 0, y, x].item(), output[image, 1, y, x].item() if output.shape[1] > 1 else None
         in_box = labels.box[image, y, x].item() > 0
         uncertain = in_box or (name == "regression-all" and image > 0)
         if name == "bce" or (not uncertain and not name.startswith("regression")):
-            total += softplus(mu) - t * mu
+            total[clean] += softplus(mu) - t * mu
+            if "stable" in name and own[image, y, x]:  # whether the mask confirms the box's label
+                keep = 1 / (1 + math.exp((softplus(raw) - 2.5) / 0.2))
+                total[clean] -= math.log(keep if t == 1 else 1 - keep)
             continue
         if not uncertain:
-            total += (t - mu) ** 2
+            total[clean] += (t - mu) ** 2
             continue
-        raw = output[image, 1, y, x].item()
         if name.startswith("regression"):
             s = raw if raw > 0 else -2 * math.tanh(-raw / 2)
-            total += 0.5 * math.exp(-s) * (t - mu) ** 2 + 0.5 * s
+            total[clean] += 0.5 * math.exp(-s) * (t - mu) ** 2 + 0.5 * s
             continue
-        s = 3 * math.tanh(raw / 3) if "bound" in name else math.log(softplus(raw)) if "softplus" in name else raw
-        a = mu / math.sqrt(1 + math.pi * math.exp(s) / 8)
-        total += softplus(a) - t * a
+        recipe_stands = "paper" in name or "stable" in name
+        variance = softplus(raw) if recipe_stands else math.exp(3 * math.tanh(raw / 3) if "bound" in name else raw)
+        a = mu / math.sqrt(1 + math.pi * variance / 8)
+        if "stable" not in name:
+            total[clean] += softplus(a) - t * a
         if name == "uncertainty":
             continue
-        flip = 1 / (1 + math.exp((2.5 - math.exp(s)) / 0.2))
+        flip = 1 / (1 + math.exp((2.5 - variance) / 0.2))
         if "capped" in name:
             flip = flip if (image, y, x) in lowest else 0.0
         if "prior" in name:
-            total += 0.25 * 0.5 * math.log(1 + math.pi * math.exp(s) / 8)
-        total += (1 - flip) * (softplus(mu) - t * mu) + flip * (softplus(mu) - (1 - t) * mu)
-    return total / valid
+            total[clean] += 0.25 * 0.5 * math.log(1 + math.pi * variance / 8)
+        total[clean] += (1 - flip) * (softplus(mu) - t * mu) + flip * (softplus(mu) - (1 - t) * mu)
+    if "paper" in name:
+        return sum(total[kind] / valid[kind] for kind in (True, False)) / 2
+    return sum(total.values()) / sum(valid.values())
 
 
 @pytest.mark.parametrize("name", [n for n in ROWS if not n.startswith("ce")])
@@ -163,11 +188,13 @@ def test_void_pixels_and_pixels_outside_the_rule_have_no_gradient(name, labels):
         uncertain = labels.box > 0
         if name == "regression-all":
             uncertain = torch.arange(3).view(-1, 1, 1).expand(SHAPE) > 0
+        if name.endswith("stable"):  # sigma^2 learns from the own box alone
+            uncertain = (own_box() > 0) & (labels.target != 255)
         assert (variance[~uncertain] == 0).all()
         assert (variance[uncertain] > 0).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap", "bootstrap-capped", "ce_bootstrap-capped"])
+@pytest.mark.parametrize("name", [name for name in ROWS if "bootstrap" in name])
 def test_a_batch_without_boxes_or_without_valid_pixels_is_no_trouble(name, labels):
     row = ROWS[name]
     output = output_of(row).requires_grad_()
@@ -178,7 +205,7 @@ def test_a_batch_without_boxes_or_without_valid_pixels_is_no_trouble(name, label
 
 
 def test_flips_towards_the_model_leave_what_the_model_calls_foreground(labels):
-    row = row_of("bootstrap", recipe="paper", overrides={"flip_target": "model"})
+    row = literal("bootstrap", flip_target="model")
     output = output_of(row)
     output[:, 1] = math.log(50.0)  # everything above tau
     loss = loss_of(row, output, labels)
@@ -215,28 +242,29 @@ def test_padded_lists_change_no_loss_and_no_gradient(name, labels, monkeypatch):
         torch.testing.assert_close(gradient, found[0][1])
 
 
-def test_a_batchs_loss_is_the_sum_of_its_parts_where_counts_are_summed(labels):
+@pytest.mark.parametrize("reduction", ["pooled", "two_means"])
+def test_a_batchs_loss_is_the_sum_of_its_parts_where_counts_are_summed(labels, reduction):
     """Two processes with a part each: their losses add up to that of the batch, and so do the gradients."""
-    row = ROWS["bootstrap"]
+    row = literal("bootstrap", reduction=reduction)
     output = output_of(row)
     chosen = hyperparameters(row)
     flipper = flipper_of(chosen, FILL_RATE)
     whole = objective(chosen, flipper)(output, labels)
-    valid, inside = (labels.target != 255).sum(), (labels.box > 0).sum()
+    valid, inside = (labels.target != 255).sum((1, 2)), (labels.box > 0).sum()
+    counts = [valid.sum()] if reduction == "pooled" else [valid[labels.pixel_perfect].sum(), valid[1:].sum()]
     total = 0.0
     for part in (slice(0, 1), slice(1, 3)):
         mine = Supervision(labels.target[part], labels.box[part], labels.pixel_perfect[part])
-        sums = iter((valid, inside))  # what all_reduce_sum returns for the counts of either process
+        sums = iter((*counts, inside))  # what all_reduce_sum returns for the counts of either process
         total += objective(chosen, flipper, lambda _, sums=sums: next(sums))(output[part], mine).total
     torch.testing.assert_close(total, whole.total)
 
 
 def test_two_means_weigh_either_kind_of_image_by_one_half(labels):
     """Half the mean loss over the pixels of pixel-perfect images, and half of that over those of box images."""
-    output = output_of(row_of("bootstrap", recipe="paper"))
-    row = row_of("bootstrap", recipe="paper", overrides={"reduction": "two_means"})
-    chosen = hyperparameters(row)
-    pooled = hyperparameters(row_of("bootstrap", recipe="paper"))
+    row = literal("bootstrap", reduction="two_means")
+    chosen, output = hyperparameters(row), output_of(row)
+    pooled = hyperparameters(literal("bootstrap", reduction="pooled"))
     parts = objective(chosen, flipper_of(chosen, FILL_RATE))(output, labels).terms
     expected = 0.0
     for kind in (True, False):
@@ -251,7 +279,7 @@ def test_two_means_weigh_either_kind_of_image_by_one_half(labels):
 
 
 def test_two_means_of_one_kind_of_image_are_its_half(labels):
-    row = row_of("bootstrap", recipe="paper", overrides={"reduction": "two_means"})
+    row = literal("bootstrap", reduction="two_means")
     chosen, output = hyperparameters(row), output_of(row)
     clean = labels.pixel_perfect
     alone = Supervision(labels.target[clean], labels.box[clean], labels.pixel_perfect[clean])
@@ -264,8 +292,8 @@ def test_two_means_of_one_kind_of_image_are_its_half(labels):
 @pytest.mark.parametrize("name", ["ce", "ce_bootstrap"])
 def test_outside_of_boxes_a_box_image_leaves_open_which_class_without_boxes_it_is(name, labels):
     """Four classes, of which the last has masks only: outside of boxes, background or the last."""
-    others = {"recipe": "paper"} if name == "ce_bootstrap" else {}
-    row = Row(classes="all", loss=name, pp=500, box=2280, overrides=PLAIN, **others)
+    others = {"recipe": "paper", "overrides": {"reduction": "pooled"}} if name == "ce_bootstrap" else {}
+    row = Row(classes="all", loss=name, pp=500, box=2280, **others)
     changed = {"classes": ("background", "a", "b", "road"), "masks_only": 1}
     chosen = hyperparameters(row, **changed)
     output = torch.randn(SHAPE[0], chosen.channels, *SHAPE[1:], generator=torch.Generator().manual_seed(7))
@@ -287,7 +315,7 @@ def test_outside_of_boxes_a_box_image_leaves_open_which_class_without_boxes_it_i
 
 
 def test_several_classes_with_uncertainty_and_no_flips_take_the_mean_field_inside_boxes(labels):
-    row = row_of("ce_uncertainty")
+    row = literal("ce_uncertainty")
     output = output_of(row)
     loss = loss_of(row, output, labels)
     mean, s = output[:, :3].movedim(1, -1), output[:, 3:].movedim(1, -1)
@@ -301,7 +329,7 @@ def test_several_classes_with_uncertainty_and_no_flips_take_the_mean_field_insid
 
 
 def test_the_mean_field_estimator_draws_no_noise(labels):
-    row = row_of("ce_bootstrap", recipe="paper", overrides={"estimator": "mean_field"})
+    row = literal("ce_bootstrap", estimator="mean_field")
     output = output_of(row)
     state = torch.random.get_rng_state()
     chosen = hyperparameters(row)
@@ -314,11 +342,11 @@ def test_the_mean_field_estimator_draws_no_noise(labels):
 
 
 def test_eq_15_as_printed_is_the_logarithmic_form_until_an_exponential_overflows(labels):
-    output = output_of(row_of("ce_bootstrap", recipe="paper"))
+    output = output_of(literal("ce_bootstrap"))
     terms = {}
     for scale in (1.0, 40.0):
         for estimator in ("monte_carlo", "printed"):
-            row = row_of("ce_bootstrap", recipe="paper", overrides={"estimator": estimator})
+            row = literal("ce_bootstrap", estimator=estimator)
             chosen = hyperparameters(row)
             torch.manual_seed(3)
             loss = objective(chosen, flipper_of(chosen, FILL_RATE))(output * scale, labels)
@@ -338,7 +366,7 @@ def test_a_label_flips_to_the_background_or_to_a_class_whose_box_covers_the_pixe
     output[:, 3:] = 4.0  # sigma^2 far above tau
     inside = labels.box > 0
     for flip_to, new in (("any", torch.full_like(covers, 2)), ("covered", torch.where((covers & 0b100) > 0, 2, 0))):
-        row = row_of("ce_bootstrap", recipe="paper", overrides={"flip_to": flip_to})
+        row = literal("ce_bootstrap", flip_to=flip_to)
         chosen = hyperparameters(row)
         loss = objective(chosen, flipper_of(chosen, FILL_RATE))(output, boxed)
         expected = losses.ce(output[:, :3].movedim(1, -1)[inside], new[inside]).sum() / (labels.target != 255).sum()
@@ -347,13 +375,14 @@ def test_a_label_flips_to_the_background_or_to_a_class_whose_box_covers_the_pixe
         objective(chosen, flipper_of(chosen, FILL_RATE))(output, labels)
 
 
-@pytest.mark.parametrize("fill_cap", [False, True])
-def test_several_classes_count_how_often_either_variance_is_above_tau(labels, fill_cap):
-    row = row_of("ce_bootstrap", recipe="paper", overrides={"fill_cap": fill_cap})
+@pytest.mark.parametrize("recipe", ["paper", "stable"])
+def test_several_classes_count_how_often_either_variance_is_above_tau(labels, recipe):
+    row = row_of("ce_bootstrap", recipe=recipe)
     output = output_of(row)
     terms = loss_of(row, output, labels).terms
     inside, tau = labels.box > 0, hyperparameters(row).tau
-    variance, target = output[:, 3:].movedim(1, -1)[inside].exp(), labels.target[inside]
+    variance = torch.nn.functional.softplus(output[:, 3:].movedim(1, -1)[inside])
+    target = labels.target[inside]
     largest, own = variance.amax(-1), variance[torch.arange(len(target)), target]
     assert terms["exceeds_max"].item() == pytest.approx((largest > tau).float().mean().item())
     assert terms["exceeds_target"].item() == pytest.approx((own > tau).float().mean().item())
@@ -362,7 +391,7 @@ def test_several_classes_count_how_often_either_variance_is_above_tau(labels, fi
 
 def test_kept_attenuation_weighs_the_kept_label_as_if_nothing_flipped(labels):
     """Each in-box pixel: W times Eq 9's loss and 1 - W times that of the opposite label, sigma^2 without gradient."""
-    row = row_of("bootstrap", recipe="paper", overrides={"keep_attenuation": True})
+    row = literal("bootstrap", keep_attenuation=True)
     output = output_of(row)
     found = loss_of(row, output, labels).terms["bootstrap"].item()
     expected = 0.0
@@ -372,7 +401,7 @@ def test_kept_attenuation_weighs_the_kept_label_as_if_nothing_flipped(labels):
         adapted = mu / math.sqrt(1 + math.pi * variance / 8)
         expected += weight * softplus(-adapted) + (1 - weight) * softplus(mu)
     assert found == pytest.approx(expected / (labels.target != 255).sum().item(), rel=1e-5)
-    plain = row_of("bootstrap", recipe="paper")
+    plain = literal("bootstrap")
     gradients = []
     for one in (row, plain):
         leaf = output.clone().requires_grad_()
@@ -385,12 +414,9 @@ def test_kept_attenuation_weighs_the_kept_label_as_if_nothing_flipped(labels):
 @pytest.mark.parametrize("reduction", ["pooled", "two_means"])
 @pytest.mark.parametrize("name", ["bootstrap", "ce_bootstrap"])
 def test_own_boxes_teach_the_variance_alone_what_a_mask_says_of_its_box(name, reduction, labels):
-    """Image 0 has its mask, and a box of six columns and four rows around it, of which a row is void."""
     overrides = {"reduction": reduction} | ({"estimator": "mean_field"} if "ce" in name else {})
-    row = row_of(name, recipe="paper", overrides=overrides | {"own_boxes": True})
-    without = row_of(name, recipe="paper", overrides=overrides)
-    own = torch.zeros(SHAPE, dtype=torch.int64)
-    own[0, 2:6, 1:7] = 1
+    row, without = literal(name, **overrides, own_boxes=True), literal(name, **overrides)
+    own = own_box()
     known = Supervision(labels.target, labels.box, labels.pixel_perfect, None, own)
     logits = hyperparameters(row).logits
     output, leaf = output_of(row).requires_grad_(), output_of(row).requires_grad_()
@@ -418,14 +444,9 @@ def test_own_boxes_teach_the_variance_alone_what_a_mask_says_of_its_box(name, re
 @pytest.mark.parametrize("reduction", ["pooled", "two_means"])
 def test_a_supervised_variance_learns_which_labels_masks_confirm_and_nothing_else(reduction, labels):
     """The gradient of sigma^2 lies in the own box of image 0 alone, and has the sign that the mask asks for."""
-    row = row_of(
-        "bootstrap",
-        recipe="paper",
-        overrides={"own_boxes": True, "variance_loss": "supervised", "reduction": reduction},
-    )
-    without = row_of("bootstrap", recipe="paper", overrides={"reduction": reduction})
-    own = torch.zeros(SHAPE, dtype=torch.int64)
-    own[0, 2:6, 1:7] = 1
+    row = literal("bootstrap", own_boxes=True, variance_loss="supervised", reduction=reduction)
+    without = literal("bootstrap", reduction=reduction)
+    own = own_box()
     start = output_of(row)
     start[:, 1] = 1 + start[:, 1].sin() / 4  # sigma^2 from 2.1 to 3.5, around tau, where W is neither 0 nor 1
     output, leaf = start.clone().requires_grad_(), start.clone().requires_grad_()
@@ -452,11 +473,8 @@ def test_a_supervised_variance_learns_which_labels_masks_confirm_and_nothing_els
 @pytest.mark.parametrize("trigger", ["max", "target"])
 def test_of_several_classes_the_variance_that_triggers_is_supervised(trigger, labels):
     """The largest of a pixel's three, or the one of its label."""
-    row = row_of(
-        "ce_bootstrap", recipe="paper", overrides={"own_boxes": True, "variance_loss": "supervised", "trigger": trigger}
-    )
-    own = torch.zeros(SHAPE, dtype=torch.int64)
-    own[0, 2:6, 1:7] = 1
+    row = literal("ce_bootstrap", own_boxes=True, variance_loss="supervised", trigger=trigger)
+    own = own_box()
     output = output_of(row)
     output[:, 3:] = 1 + output[:, 3:].sin() / 4
     output.requires_grad_()
@@ -478,8 +496,7 @@ def test_of_several_classes_the_variance_that_triggers_is_supervised(trigger, la
 @pytest.mark.parametrize("reduction", ["pooled", "two_means"])
 def test_pairs_and_projections_are_of_box_images_alone_and_as_heavy_as_asked(name, reduction, labels):
     overrides = {"reduction": reduction} | ({"estimator": "mean_field"} if "ce" in name else {})
-    row = row_of(name, recipe="paper", overrides=overrides | {"pairs": 2.0, "projection": 3.0})
-    without = row_of(name, recipe="paper", overrides=overrides)
+    row, without = literal(name, **overrides, pairs=2.0, projection=3.0), literal(name, **overrides)
     agreeing = torch.zeros(SHAPE[0], 4, *SHAPE[1:], dtype=torch.bool)
     agreeing[1, 0, 2, 1], agreeing[2, 1, 1, 3] = True, True  # (2, 1) with (2, 3); (1, 3) with (3, 3)
     output = output_of(row)
@@ -508,10 +525,8 @@ def test_pairs_and_projections_are_of_box_images_alone_and_as_heavy_as_asked(nam
 
 
 def test_own_boxes_weigh_as_much_in_a_warm_up_without_box_images(labels):
-    row = row_of("bootstrap", recipe="paper", overrides={"own_boxes": True, "reduction": "two_means"})
-    output, clean = output_of(row), labels.pixel_perfect
-    own = torch.zeros(SHAPE, dtype=torch.int64)
-    own[0, 2:6, 1:7] = 1
+    row = literal("bootstrap", own_boxes=True, reduction="two_means")
+    output, clean, own = output_of(row), labels.pixel_perfect, own_box()
     whole = loss_of(row, output, Supervision(labels.target, labels.box, labels.pixel_perfect, None, own))
     part = Supervision(labels.target[clean], labels.box[clean], labels.pixel_perfect[clean], None, own[clean])
     alone = loss_of(row, output[clean], part)
@@ -522,7 +537,7 @@ def test_own_boxes_weigh_as_much_in_a_warm_up_without_box_images(labels):
 @pytest.mark.parametrize("decides", ["variance", "mean"])
 def test_a_teachers_output_decides_which_labels_flip_and_nothing_else(name, decides, labels):
     overrides = {"decides": decides} | ({"estimator": "mean_field"} if "ce" in name else {})
-    row = row_of(name, recipe="paper", overrides=overrides)
+    row = literal(name, **overrides)
     chosen = hyperparameters(row)
     compute = objective(chosen, flipper_of(chosen, FILL_RATE))
     output = output_of(row)

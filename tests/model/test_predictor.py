@@ -15,7 +15,7 @@ HIGH, LOW = math.log(5.0), math.log(0.5)  # log variances on either side of tau 
 
 
 class FixedOutput(nn.Module):
-    """A network whose output is fixed: means, then log variances."""
+    """A network whose output is fixed."""
 
     def __init__(self, output):
         super().__init__()
@@ -28,8 +28,9 @@ class FixedOutput(nn.Module):
 def predictor(loss: str, recipe: str | None, output, **overrides) -> Predictor:
     classes = "few" if loss == "ce_bootstrap" else "one"
     counts = {"pixels": "all"} if loss == "regression" else {}
-    read = {"variance": "exp"} if recipe else {}  # so that s is the raw output
-    row = Row(classes=classes, loss=loss, pp=500, box=2280, recipe=recipe, overrides=read | overrides, **counts)
+    if recipe:
+        overrides = {"variance": "exp"} | overrides  # the output's second half is log sigma^2
+    row = Row(classes=classes, loss=loss, pp=500, box=2280, recipe=recipe, overrides=overrides, **counts)
     chosen = hyperparameters(row)
     return Predictor(FixedOutput(output), chosen, flipper_of(chosen, (1.0, 0.5, 0.5)[: len(chosen.classes)]))
 

@@ -11,6 +11,7 @@ from torch import nn
 from stages import config, paths
 from stages.boxes.pack import pack
 from stages.download.run import download
+from stages.model.hyperparameters import Hyperparameters
 from stages.model.network import normalise
 from stages.model.predictor import load
 from stages.model.recipes import raw_start
@@ -53,8 +54,18 @@ def train_run(root: Path, row: str) -> Path:
     train(config.load(root), row, 0, root)
     folder = paths.train(row, 0, root)
     predictor = load(folder, torch.device("cpu"))
-    network, chosen = predictor.network.eval(), predictor.chosen
-    torch.manual_seed(3)
+    _vary(predictor.network, predictor.chosen, 3)
+    torch.save(predictor.network.state_dict(), folder / "weights.pt")
+    if predictor.teacher is not None:  # another network, or it would not matter which of them decides
+        _vary(predictor.teacher, predictor.chosen, 4)
+        torch.save(predictor.teacher.state_dict(), folder / "teacher.pt")
+    return paths.run(row, 0, root)
+
+
+def _vary(network: nn.Module, chosen: Hyperparameters, seed: int) -> None:
+    """Draw weights with which means lie about zero (L2: one half), and variances about tau."""
+    network.eval()
+    torch.manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -69,10 +80,6 @@ def train_run(root: Path, row: str) -> Path:
         head.bias[chosen.logits :] += raw_start(replace(chosen.recipe, initial_variance=2.5))
         if chosen.loss == "regression":
             head.bias[0] += 0.5
-    torch.save(network.state_dict(), folder / "weights.pt")
-    if chosen.recipe.teacher_decay:
-        torch.save(network.state_dict(), folder / "teacher.pt")
-    return paths.run(row, 0, root)
 
 
 def photograph(width: int, height: int, seed: int = 0) -> np.ndarray:

@@ -46,13 +46,13 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
     assert [line["step"] for line in history] == [10, 12]
     assert all(np.isfinite(line["loss"]) for line in history)
     shown = np.load(out / "snapshots.npz")
+    row = settings.rows[name]
     # A run may be pushed to a DVC remote, so it holds no photograph.
-    teacher = {"teacher.pt"} if name.endswith("-stable") else set()
-    assert {path.name for path in out.iterdir()} == teacher | {
+    assert {path.name for path in out.iterdir()} == {
         "run.json", "history.jsonl", "weights.pt", "snapshots.npz", "trace.npz",
+        *["teacher.pt"] * (row.recipe == "stable"),
     }  # fmt: skip
     assert set(shown) <= {"steps", "indices", "mean", "output", "variance", "label_flip"}
-    row = settings.rows[name]
     if row.box == 0:
         assert len(shown["indices"]) == 0
     else:
@@ -75,7 +75,9 @@ def test_every_kind_of_row_trains_and_writes_what_later_stages_read(name, projec
     git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
     assert record["commit"] == (git.stdout.strip() or None)  # of the code, not of the folder that the run is in
     assert not any(path.is_dir() for path in paths.checkpoints(project).iterdir())
-    prediction = load(out, torch.device("cpu"))(
+    predictor = load(out, torch.device("cpu"))
+    assert (predictor.teacher is not None) == (row.recipe == "stable")
+    prediction = predictor(
         torch.from_numpy(np.array(arrays.open_packed(paths.packed("synthetic", project)).val.images))
     )
     assert prediction.output.shape == (6, 16, 32)
@@ -168,16 +170,17 @@ def test_the_masks_of_box_images_never_reach_training(name, project):
     assert contents(loop.train(settings, name, 0, project))["weights.pt"] != before["weights.pt"]
 
 
+@pytest.mark.parametrize("share", [0.4, 1.0])
 @pytest.mark.parametrize("tau", [1.0, 5.0])
-def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau):
+def test_a_training_starts_its_variance_at_the_recipes_share_of_tau(project, tau, share):
     change(project / "params.yaml", ("tau: 2.5", f"tau: {tau}"))
-    entry = "loss: bootstrap, pp: 500, box: 2280, recipe: stable"
-    overridden = f"{entry}, overrides: {{initial_variance_per_tau: 0.4, variance_loss: uncertainty}}"
+    entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: stable"
+    overridden = f"{entry}, overrides: {{initial_variance_per_tau: {share}}}"
     change(project / "configs" / "rows.yaml", (entry, overridden))
     out = loop.train(config.load(project), "bootstrap-500-2280-stable", 0, project)
     trace = np.load(out / "trace.npz")
     first = np.exp(trace["log_variance"][0].astype(np.float64))  # after one step
-    assert first == pytest.approx(0.4 * tau, rel=0.05)
+    assert first == pytest.approx(share * tau, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +225,7 @@ def test_a_row_that_becomes_one_without_a_teacher_keeps_no_teacher(project):
     entry = "one, loss: bootstrap, pp: 500, box: 2280, recipe: stable"
     rows, name = project / "configs" / "rows.yaml", "bootstrap-500-2280-stable"
     assert "teacher.pt" in contents(loop.train(config.load(project), name, 0, project))
-    change(rows, (entry, f"{entry}, overrides: {{teacher_decay: 0.0}}"))
+    change(rows, (entry, f"{entry}, overrides: {{teacher_decay: 0}}"))
     assert "teacher.pt" not in contents(loop.train(config.load(project), name, 0, project))
 
 
