@@ -8,6 +8,7 @@ masks and images with boxes are taken to have equally many.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def load(rows: Mapping[str, Row], params: Params, confidence: float, root: Path 
     of_rows = [
         name for name, row in rows.items() if row.classes == "one" and (row.loss == "bce" or row.recipe == "stable")
     ]
-    entries = [(REFERENCE, name, {"row": name}) for name in of_rows]
+    entries: list[tuple[str, str, dict[str, Any]]] = [(REFERENCE, name, {"row": name}) for name in of_rows]
     entries += [(FOLDER, name, {"row": grid["row"]} | variant) for name, variant in grid["runs"].items()]
     for folder in sorted((root / "reference" / FOLDER).glob("*/")):
         points, names = [], []
