@@ -15,7 +15,7 @@ from stages.model import losses
 
 CLASSES = (2, 3, 5, 8, 11)
 SCALES = (1, 3, 10, 30, 100, 300)  # standard deviation of the means, in logits
-VARIANCES = (0.1, 100.0)  # sigma^2, as trainings of the stable recipe visit it; the literal one ends near 1000
+VARIANCES = (0.1, 100.0)  # sigma^2; read as exp(raw), a collapsed training ends near 1000
 PIXELS, SAMPLES = 1000, 20
 DRAWS = 60  # of the noise, for the spread of a gradient
 TS = (1, 5, 20, 100)

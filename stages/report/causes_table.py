@@ -32,7 +32,8 @@ def causes_table(dataset: str, variants: Sequence[Variant]) -> Table:
         iou = one.iou()
         records.append({"dataset": dataset, "variant": one.name, "mean_iou": csv_number(iou.mean if iou else None)})
     caption = (
-        "studies/causes.yaml says what each entry changes. Percent, means over n seeds; over the control: points of "
+        "Both recipes as they were when σ² was read as exp(raw); studies/causes.yaml says what each entry changes. "
+        "Percent, means over n seeds; over the control: points of "
         "mean IoU over the same recipe as it is, paired by seed [95 % interval]. Right and wrong flipped: of the "
         "rightly and of the wrongly labelled box pixels, how many have another label in the end. σ² > τ: how many box "
         "pixels have a variance above the threshold, the largest of all classes or that of the label’s class, in the "

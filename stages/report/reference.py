@@ -92,11 +92,10 @@ def main_rows(printed: Paper, complete: Sequence[ReferenceResults], rows: Mappin
         here = ["–" if iou is None else f"{iou} (n = {iou.n})" for iou in ious]
         paper_has = f"{printed.iou(name, FIRST):g}" if recipe != "stable" else ""
         lines.append([labels, loss, paper_has, *here])
-    closed = shares(printed, [one.results for one in complete])
+    closed = dict(zip(METHODS, shares(printed, [one.results for one in complete]), strict=True))
     for name, method in ((LITERAL, "literal"), (STABLE, "stable")):
-        share = next(one for one in closed if one.name == METHODS[name])
-        paper_has = share.paper if name == LITERAL else ""
-        lines.append(["*share of the gap closed*", f"*the method, {method}*", paper_has, *share.here])
+        paper_has = closed[name].paper if name == LITERAL else ""
+        lines.append(["*share of the gap closed*", f"*the method, {method}*", paper_has, *closed[name].here])
     return markdown_rows(lines) + "\n"
 
 

@@ -107,12 +107,12 @@ def test_every_side_is_timed_beside_the_public_recipe(tmp_path):
     assert [lines[i].split()[-1] for i in (1, 2, 4)] == ["1.00"] * 3  # the plain loss over itself
 
 
-def test_the_stable_recipe_is_timed_where_it_draws_boxes(tmp_path, monkeypatch):
+def test_a_row_with_a_clean_label_warm_up_is_timed_where_it_draws_boxes(tmp_path, monkeypatch):
     settings = train_step.settings_for((32, 16), 2, 0.25, "cpu", 8)
     train_step.draw(settings, tmp_path)
     clean: list[torch.Tensor] = []
     monkeypatch.setattr(train_step.Trainer, "advance", lambda _, images, labels: clean.append(labels.pixel_perfect))
-    step = train_step.ours(settings, "bootstrap-500-2280-stable", tmp_path, torch.device("cpu"), "auto")
+    step = train_step.ours(settings, "uncertainty-500-2280-warmup", tmp_path, torch.device("cpu"), "auto")
     for _ in range(8):
         step()
     assert not torch.cat(clean).all()
