@@ -114,7 +114,7 @@ def _line(ours: Result, beside: Beside, comparison: Comparison) -> dict[str, str
         RECIPE_NAMES[run["recipe"]] if run["recipe"] else NONE,
         f"{run['settings']['tau']:g}" if "tau" in run["settings"] else NONE,
         NONE if run["auroc"] is None else f"{_start(run):.2g}",  # no variance, no AUROC
-        str(run["settings"].get("mc_samples", NONE)),
+        _samples(run),
         f"{run['resolutions']['warmup_share']:.0%}".replace("%", " %"),
         f"{iou} ({iou.n}){comparison.collapse_mark(ours)}" if iou else NONE,
         *(_flipped(ours, kind) for kind in ("right", "wrong")),
@@ -123,6 +123,12 @@ def _line(ours: Result, beside: Beside, comparison: Comparison) -> dict[str, str
         _compared("iou_share", ours, beside.full, beside, comparison),
     ]
     return dict(zip(HEAD[1:], texts, strict=True))
+
+
+def _samples(run: Mapping) -> str:
+    """Return T of Eq 15; a dash without it, and where no noise teaches the variance."""
+    taught = run["resolutions"].get("variance_loss") == "supervised"
+    return NONE if taught else str(run["settings"].get("mc_samples", NONE))
 
 
 def _flipped(ours: Result, kind: str) -> str:
