@@ -131,7 +131,8 @@ class Sheet:
         self._gaps = [0.18 if c and c in starts else self.GAP for c in range(len(columns))]
         self.width = (WIDTH - self.left - self.MARGIN - sum(self._gaps[1:])) / len(columns)
         self.height = self.width * aspect
-        subtitle = [line for text in subtitle for line in textwrap.wrap(text, self.SUBTITLE_LETTERS)]
+        unbroken = (text.replace(" %", "\N{NO-BREAK SPACE}%") for text in subtitle)
+        subtitle = [line for text in unbroken for line in textwrap.wrap(text, self.SUBTITLE_LETTERS)]
         above = (self.HEADING if heading else 0) + self.SUBTITLE_LINE * len(subtitle) + self.TITLES
         self._top = above + (self.GROUP if groups else 0.06)
         self.total_height = self._y(len(rows) - 1) + self.height + self.BOTTOM + (0.5 if colorbar else 0)
