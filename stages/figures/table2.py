@@ -11,7 +11,7 @@ from stages.figures import style
 from stages.figures.style import Picture
 
 PLAIN = "no recipe"
-HEIGHT = 0.22  # inches a row
+BAR, BETWEEN = 0.125, 0.07  # inches: a bar, so that it holds its number, and what lies between two rows
 
 
 @rc_context(style.RULES)
@@ -25,22 +25,25 @@ def draw(paper: Paper, dataset: str, found: Results) -> Picture:
     """
     rows = [row for row in paper.numbers.tables["table2"].rows if recipes_of(row, found)]
     name = class_name(FIRST, next(iter(found.values())).classes)
-    figure = Figure(figsize=(style.WIDTH, 0.65 + HEIGHT * len(rows)), layout="constrained")
+    heights = [BAR * len(recipes_of(row, found)) for row in rows]
+    tops = [sum(heights[:k]) + BETWEEN * k for k in range(len(rows))]
+    middles = [top + height / 2 for top, height in zip(tops, heights, strict=True)]
+    figure = Figure(figsize=(style.WIDTH, 0.65 + sum(heights) + BETWEEN * len(rows)), layout="constrained")
     ours, theirs = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [1.25, 1]})
     numbers = {}
-    for line, row in enumerate(rows):
-        numbers[row] = _draw_row(ours, line, recipes_of(row, found))
+    for row, top, middle in zip(rows, tops, middles, strict=True):
+        numbers[row] = _draw_row(ours, top, recipes_of(row, found))
         printed = paper.iou(row, FIRST)
-        theirs.barh(line, printed, height=0.62, color=style.LINE)
-        theirs.text(printed - 1.5, line, f"{printed:g}", va="center", ha="right")
+        theirs.barh(middle, printed, height=BAR, color=style.LINE)
+        theirs.text(printed - 1.5, middle, f"{printed:g}", va="center", ha="right")
     for axes, title in ((ours, f"{name} IoU (%) here, {dataset_title(dataset)}"), (theirs, "in the paper, Cityscapes")):
         axes.set_title(title, loc="left", fontweight="bold")
         axes.set(xlim=(0, 100))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(left=False)
-    ours.set_yticks(range(len(rows)), [row_title(row) for row in rows])
+    ours.set_yticks(middles, [row_title(row) for row in rows])
     ours.tick_params(axis="y", labelcolor=style.INK)
-    ours.set_ylim(len(rows) - 0.45, -0.55)
+    ours.set_ylim(tops[-1] + heights[-1] + BETWEEN, -BETWEEN)
     present = {recipe for row in rows for recipe in recipes_of(row, found) if recipe}
     handles = [
         ours.barh(-5, 0, color=style.RECIPE_COLOURS[name], label=f"{name} recipe")
@@ -63,17 +66,16 @@ def row_title(row: str) -> str:
     return f"{counts[0]} masks + boxes, the method"
 
 
-def _draw_row(axes: Axes, line: int, by_recipe: dict[str | None, Result]) -> str:
-    """Draw the bars of a row, one a recipe, and say their numbers."""
-    each = 0.62 / max(1, len(by_recipe))
+def _draw_row(axes: Axes, top: float, by_recipe: dict[str | None, Result]) -> str:
+    """Draw the bars of a row, one a recipe, from `top` (inches) on, and say their numbers."""
     said = []
     for k, (recipe, result) in enumerate(by_recipe.items()):
         iou = result.iou(FIRST)
         if iou is None:
             continue
         name = RECIPE_NAMES[recipe] if recipe else PLAIN
-        y = line + (k - (len(by_recipe) - 1) / 2) * each
-        axes.barh(y, iou.mean, height=0.9 * each, color=style.RECIPE_COLOURS[name], alpha=0.85 if recipe else 0.6)
+        y = top + (k + 0.5) * BAR
+        axes.barh(y, iou.mean, height=0.9 * BAR, color=style.RECIPE_COLOURS[name], alpha=0.85 if recipe else 0.6)
         if iou.n > 1:
             axes.plot(iou.values, [y] * iou.n, "o", color=style.INK, markersize=2)
         place, size = max(iou.mean, *iou.values) + 1.5, style.FONT_SIZE - (len(by_recipe) > 1)

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.analysis.gap import GapShare, gap_share, printed_gap_share, share_over_draws
-from stages.analysis.naming import FIRST, class_name
+from stages.analysis.naming import FIRST, class_name, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.results import Result, Results, collapsed, full_supervision
-from stages.analysis.statistics import Estimate
+from stages.analysis.statistics import Estimate, estimate
 from stages.report.paper_tables import Comparison
 
 LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
+NO_FLIPS, MASKS = "uncertainty-500-2280", "bce-500"
 METHODS = {
     "regression-500-2280": "In-box regression with uncertainty",
     "uncertainty-500-2280": "BCE with uncertainty, no flips",
@@ -31,26 +32,60 @@ class Share:
     here: list[str]
 
 
-def answer(comparison: Comparison) -> str:
+def verdict(paper: Paper, dataset: str, found: Results) -> list[str]:
+    """Return the verdict in three sentences: how much of the gap is closed, what flips add, and what boxes add.
+
+    The last two are left out where their rows were not trained.
+
+    Args:
+        paper: Says between which rows the gap lies, and what it reports.
+        dataset: What the results are of.
+        found: The results by row.
+    """
+    flips, boxes = (_differences(row, paper, found) for row in (NO_FLIPS, MASKS))
+    sentences = [_closing(paper, dataset, found)]
+    if flips:
+        sentences.append(f"Over the same uncertainty without flips, label flips add {flips}.")
+    if boxes:
+        sentences.append(f"Over the masks alone, without any box, the method adds {boxes}.")
+    return sentences
+
+
+def _differences(row: str, paper: Paper, found: Results) -> str:
+    """Return what the literal and the stable recipe have over a row, in points; empty where one was not trained."""
+    said = []
+    for name, of_recipe in ((LITERAL, "points with the literal recipe"), (STABLE, "with the stable one")):
+        ours, theirs = (found[key].iou_by_seed(FIRST) if key in found else {} for key in (name, row))
+        shared = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
+        if not shared:
+            return ""
+        points = estimate(shared, paper.asked.confidence)
+        interval = "" if points.low is None else f" [{points.low:+.1f}, {points.high:+.1f}]"
+        said.append(f"{points.mean:+.1f}{interval}".replace("-", "−") + f" {of_recipe}")
+    return " and ".join(said)
+
+
+def _closing(paper: Paper, dataset: str, found: Results) -> str:
     """Return one sentence: how much of the paper's gap exists here, and how much of it the method closes."""
-    stable, literal = (gap_share(row, comparison.paper, comparison.found) for row in (STABLE, LITERAL))
-    gap = comparison.paper.asked.gap
-    printed = comparison.paper.iou(gap.full, FIRST) - comparison.paper.iou(gap.row, FIRST)
-    share = printed_gap_share(LITERAL, comparison.paper)
+    title = dataset_title(dataset)
+    stable, literal = (gap_share(row, paper, found) for row in (STABLE, LITERAL))
+    gap = paper.asked.gap
+    printed = paper.iou(gap.full, FIRST) - paper.iou(gap.row, FIRST)
+    share = printed_gap_share(LITERAL, paper)
     if stable is None or literal is None or share is None:
-        return f"The rows that the answer needs were not trained on {comparison.title}."
-    dead = _collapsed(comparison.paper, comparison.found, LITERAL)
-    fate = f"the literal recipe collapses ({comparison.first} IoU {_iou(comparison.found[LITERAL])} %)"
+        return f"The rows that the answer needs were not trained on {title}."
+    dead, first = _collapsed(paper, found, LITERAL), class_name(FIRST, found[LITERAL].classes)
+    fate = f"the literal recipe collapses ({first} IoU {_iou(found[LITERAL])} %)"
     if stable.share is None:
         closes = f", and {fate}" if dead else ""
         return (
-            f"Here the method has nothing to win: on {comparison.title}, plain BCE on mixed labels is "
+            f"Here the method has nothing to win: on {title}, plain BCE on mixed labels is "
             f"{_points(stable)} full supervision{closes}. "
             f"In the paper it closes {share:.0f} % of a gap of {printed:.1f} points."
         )
     other = fate if dead or literal.share is None else f"the literal one {literal.share.mean:.0f} %"
     return (
-        f"On {comparison.title}, the method’s stable recipe closes {stable.share.mean:.0f} % of the gap of "
+        f"On {title}, the method’s stable recipe closes {stable.share.mean:.0f} % of the gap of "
         f"{stable.gap.mean:.1f} points between plain BCE on mixed labels and full supervision, {other}; "
         f"the paper reports {share:.0f} % of {printed:.1f} points on Cityscapes."
     )
@@ -64,22 +99,6 @@ def closed(comparison: Comparison) -> str:
     least = comparison.paper.asked.gap.least
     here = found.text if found.share is not None else f"none to close, the gap is not clear of {least:g} points"
     return f"Share of the gap closed, from plain BCE on mixed labels to all masks: paper {share:.0f} %, here {here}."
-
-
-def reference_sentence(one: ReferenceResults, paper: Paper) -> str:
-    """Return one sentence on what a dataset's reference runs found."""
-    full = full_supervision(one.results)
-    stable, plain = (one.results[row].iou(FIRST) for row in (STABLE, paper.asked.gap.row))
-    if not full or stable is None or plain is None:
-        return ""
-    runs, name = one.results[LITERAL].runs, class_name(FIRST, one.results[STABLE].classes)
-    dead = sum(collapsed(run, full, paper.asked.collapse) for run in runs)
-    fewest, most = one.seeds
-    return (
-        f"{one.title}, {fewest} to {most} seeds: the stable recipe has {stable.mean:.1f} % {name} IoU, plain BCE on "
-        f"the same labels {plain.mean:.1f} %, full supervision {full:.1f} %; the literal recipe collapsed in {dead} of "
-        f"{len(runs)} trainings."
-    )
 
 
 def shares(paper: Paper, sources: Sequence[Results]) -> list[Share]:

@@ -22,7 +22,7 @@ from stages.config import Row
 from stages.errors import UserError, run
 from stages.figures import overview, style, table2
 from stages.paths import ROOT
-from stages.report.answer import LITERAL, METHODS, STABLE, gaps, over_draws, reference_sentence, shares
+from stages.report.answer import LITERAL, METHODS, STABLE, gaps, over_draws, shares, verdict
 from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
@@ -107,7 +107,7 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         f"edit.\n",
         "None of it is Cityscapes: what can be compared with the paper is which row wins, and how much of a gap it "
         "closes.\n",
-        "\n".join(f"- {reference_sentence(one, printed)}" for one in complete.values()) + "\n",
+        "\n".join(f"- {' '.join(verdict(printed, one.dataset, one.results))}" for one in complete.values()) + "\n",
         "## The share of the gap that is closed\n",
         "The gap lies between plain BCE on mixed labels and full supervision. “–”: the gap is not clear of "
         f"{printed.asked.gap.least:g} points, so there is nothing to close.\n",

@@ -15,7 +15,7 @@ DATASET = "synthetic"
 
 
 def texts(figure: Figure) -> str:
-    return " ".join(text.get_text() for text in figure.texts)
+    return " ".join(text.get_text() for text in figure.texts).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def images(figure: Figure) -> list[np.ndarray]:

@@ -119,6 +119,12 @@ def test_the_answer_and_the_shares_are_those_of_the_miniature(page: str):
     assert "closes 92 % of the gap of 17.5 points" in answer
     assert "the literal recipe collapses (car IoU 4 %)" in answer
     assert "the paper reports 92 % of 17.5 points on Cityscapes" in answer
+    others = re.search(r'<p class="verdict">(.*?)</p>', page)[1]
+    assert others == (
+        "Over the same uncertainty without flips, label flips add −45.8 points with the literal recipe and +20.5 with "
+        "the stable one. Over the masks alone, without any box, the method adds −59.3 points with the literal recipe "
+        "and +6.9 with the stable one."
+    )
     lines = re.findall(r'<tr><th scope="row">([^<]*)</th><td class="paper">([^<]*)</td>\s*<td>([^<]*)</td>', page)
     found = {name: (paper, here) for name, paper, here in lines}
     assert found["The method, stable recipe"] == ("92 %", "92 %")
