@@ -76,7 +76,7 @@ SINCE = {
     "5ed8f2269c09d90ce59ee05b3a63cb23437896c9cb6cd43f75e910def6e7e140": "CamVid",
     "71a6378c93ea7bd40563cea179cca60109a53bd82ca3999e26c0dfee62ccebb3": "CamVid",
 }
-"""Packed folders whose arrays are the same: since split.json has `val_parts`, and, on CamVid, files have today's names."""
+"""Packed folders with the same arrays: split.json has `val_parts` since, and CamVid's files have today's names."""
 UNREAD = {"bootstrap": {"trigger", "estimator"}, "ce_bootstrap": {"flip_target", "prior"}}
 
 
