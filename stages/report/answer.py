@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stages.analysis.claims import measure
 from stages.analysis.gap import GapShare, gap_share, printed_gap_share, share_over_draws
 from stages.analysis.naming import FIRST, class_name, dataset_title
-from stages.analysis.paper import Paper
+from stages.analysis.paper import Check, Paper
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.results import Result, Results, collapsed, full_supervision
-from stages.analysis.statistics import Estimate, estimate
+from stages.analysis.statistics import Estimate
 from stages.report.paper_tables import Comparison
 
 LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
@@ -55,11 +56,12 @@ def _differences(row: str, paper: Paper, found: Results) -> str:
     """Return what the literal and the stable recipe have over a row, in points; empty where one was not trained."""
     said = []
     for name, of_recipe in ((LITERAL, "points with the literal recipe"), (STABLE, "with the stable one")):
-        ours, theirs = (found[key].iou_by_seed(FIRST) if key in found else {} for key in (name, row))
-        shared = {seed: ours[seed] - theirs[seed] for seed in ours if seed in theirs}
-        if not shared:
+        if name not in found or row not in found:
             return ""
-        points = estimate(shared, paper.asked.confidence)
+        check = Check(measure="iou_difference", rows=[name, row], above=0)
+        points = measure(check, [found[name], found[row]], paper.asked.confidence)
+        if points is None:
+            return ""
         interval = "" if points.low is None else f" [{points.low:+.1f}, {points.high:+.1f}]"
         said.append(f"{points.mean:+.1f}{interval}".replace("-", "−") + f" {of_recipe}")
     return " and ".join(said)
