@@ -29,6 +29,7 @@ PAPER_IMAGES = 2780
 
 MOST_STEPS = 10**7  # the draws of all steps are planned at once
 Labels = Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Strict(False)]
+Names = Annotated[tuple[str, ...], Strict(False)]
 LABELS = "a list of label ids from 0 to 255"
 FEW = 2
 """How many classes rows with `classes: few` have."""
@@ -37,6 +38,7 @@ RESERVED = ("background", "void", "mean")
 LONGEST_NAME = 60
 ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 ClassIds = dict[ClassName, Annotated[Labels, Field(min_length=1)]]
+METHODS = "a list of rows of rows.methods in configs/rows.yaml"
 CLASS_IDS = "a map from class names to lists of label ids from 0 to 255"
 
 
@@ -60,6 +62,7 @@ class Params(Model):
     steps: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_STEPS)] = Field(
         description=f"a whole number from 1 to {MOST_STEPS}, or auto"
     )
+    methods: Literal["auto"] | Names = Field(description=f"{METHODS}, or auto")
     box_seconds: float = Field(gt=0, le=3600, description="a number above 0, at most 3600")
     mask_seconds: float = Field(gt=0, le=3600, description="a number above 0, at most 3600")
     device: str = Field(pattern=f"^{DEVICES}$", description="auto, cpu, cuda, cuda:0, cuda:1 ...")
@@ -102,8 +105,16 @@ class Overrides(Model):
     reduction: Literal["pooled", "two_means"] | None = Field(None, description="pooled, two_means")
 
 
-def _unread(loss: str) -> set[str]:
-    """Return the fields of Overrides that say nothing to a loss."""
+RANKED, PROPOSED = ("fill", "top"), ("grabcut", "crf", "crf_chosen")
+InBox = Literal["boxes", "grabcut", "crf", "crf_chosen", "fill", "top", "lines", "self_training", "recursive"]
+"""What stands for the missing mask inside boxes: the box itself; labels made beforehand (`stages.proposals`); or, of
+the network's ranking of a box's pixels, at every step anew, the best share with the rest as background (`fill`) or
+without a loss (`top`), the share being the class's fill rate; no pixel, but lines and pairs of pixels (`lines`); or
+labels by a network that was trained before (`self_training`, `recursive`, see `stages.train.rounds`)."""
+
+
+def _unread(loss: str, labels: str) -> set[str]:
+    """Return the fields of Overrides that say nothing to a loss against such labels."""
     if loss == "bootstrap":
         return {"trigger", "estimator", "flip_to"}
     if loss == "ce_bootstrap":
@@ -111,6 +122,10 @@ def _unread(loss: str) -> set[str]:
     read = {"warmup_share", "mean_start", "reduction", "last_layer"}
     if loss not in ("bce", "ce"):
         read |= {"bound", "smax", "initial_variance", "variance", "variance_weights", "variance_sees"}
+    if labels in RANKED:
+        read |= {"fill_quantile", "teacher_decay"}
+    if labels == "lines":
+        read |= {"pairs", "projection"}
     return set(Overrides.model_fields) - read - ({"estimator"} if loss == "ce_uncertainty" else set())
 
 
@@ -133,12 +148,27 @@ class Row(Model):
     recipe: Literal["paper", "stable"] | None = Field(None, description="paper, stable (bootstrapping rows alone)")
     overrides: Overrides = Field(Overrides(), description="a map from fields of the recipe to other values")
     oracle: bool = Field(False, description="true, false (loss bce and ce alone)")
+    labels: InBox = Field(
+        "boxes",
+        description="boxes; for loss bce also grabcut, crf, crf_chosen, fill, top, lines, self_training, recursive",
+    )
     own: bool = Field(False, description="true, false")
+    usual: bool = Field(False, description="true, false (rows.methods alone)")
 
     @property
     def bootstraps(self) -> bool:
         """Whether the loss flips targets by Eq 11 or Eq 16, and so reads tau."""
         return self.loss in ("bootstrap", "ce_bootstrap")
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the labels inside boxes follow from the network's ranking of their pixels, and from no variance."""
+        return self.labels in RANKED
+
+    @property
+    def proposed(self) -> bool:
+        """Whether the labels inside boxes were made beforehand, by `stages.proposals`."""
+        return self.labels in PROPOSED
 
     @property
     def mixes(self) -> bool:
@@ -150,6 +180,8 @@ class Row(Model):
         """The map of configs/rows.yaml, so the DVC stage, for rows that read the same keys of params.yaml."""
         if self.bootstraps:
             return "bootstrap" if self.loss == "bootstrap" else "multi_class_bootstrap"
+        if self.labels != "boxes":
+            return "methods"
         return "mixed" if self.mixes else "one_pool"
 
     @model_validator(mode="after")
@@ -164,7 +196,7 @@ class Row(Model):
                 "recipe (paper, stable) must be given for bootstrap and ce_bootstrap, and for no other loss"
             )
         overridden = set(self.overrides.model_dump(exclude_none=True))
-        if ignored := sorted(overridden & _unread(self.loss)):
+        if ignored := sorted(overridden & _unread(self.loss, self.labels)):
             raise ValueError(f"loss {self.loss} does not read {', '.join(ignored)}")
         if "warmup_share" in overridden and not self.mixes:
             raise ValueError("overrides with warmup_share are for rows of both kinds of images (pp and box above 0)")
@@ -176,6 +208,12 @@ class Row(Model):
             raise ValueError("overrides with `bound: tanh` need smax")
         if self.oracle and (self.loss not in ("bce", "ce") or not self.box):
             raise ValueError("oracle is for rows with box images, of loss bce or ce")
+        if self.labels != "boxes" and (self.loss != "bce" or not self.box or self.oracle):
+            raise ValueError("labels other than boxes are for rows of loss bce with box images, without oracle")
+        if self.usual and self.labels == "boxes":
+            raise ValueError("usual is for rows with labels other than boxes")
+        if (self.ranks or self.labels == "self_training") and not self.pp:
+            raise ValueError(f"labels: {self.labels} needs pixel-perfect images, for the fill rate of boxes")
         if self.bootstraps and not (self.box and (self.pp or self.recipe == "paper")):
             raise ValueError("a bootstrapping row needs box images, and with `recipe: stable` pixel-perfect ones")
         if not 1 <= self.pp + self.box <= PAPER_IMAGES:
@@ -196,6 +234,7 @@ class RowGroups(Model):
 
     one_pool: dict[str, Any] = Field(description=ROWS)
     mixed: dict[str, Any] = Field(description=ROWS)
+    methods: dict[str, Any] = Field(description=ROWS)
     bootstrap: dict[str, Any] = Field(description=ROWS)
     multi_class_bootstrap: dict[str, Any] = Field(description=ROWS)
 
@@ -203,7 +242,7 @@ class RowGroups(Model):
 class RowsFile(Model):
     """configs/rows.yaml."""
 
-    rows: RowGroups = Field(description="the maps one_pool, mixed, bootstrap, multi_class_bootstrap")
+    rows: RowGroups = Field(description="the maps one_pool, mixed, methods, bootstrap, multi_class_bootstrap")
 
 
 class Boxes(Model):
@@ -301,6 +340,14 @@ class Settings:
         return self.profile.train.steps if self.params.steps == "auto" else self.params.steps
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The rows of the group `methods` that are trained; `auto`: those marked `usual`, none on data of one's own."""
+        if self.params.methods != "auto":
+            return self.params.methods
+        usual = (name for name, row in self.rows.items() if row.usual)
+        return tuple(usual) if self.profile.train.rows == "all" else ()
+
+    @property
     def learning_rate(self) -> float:
         """Adam's learning rate of every row; `auto` is the profile's."""
         rate = self.params.learning_rate
@@ -321,6 +368,10 @@ def load(root: Path = ROOT) -> Settings:
     profiles = read_profiles(root)
     if params.dataset not in profiles:
         refuse("params.yaml", [not_allowed("dataset", params.dataset, choices(params.dataset, profiles))])
+    methods = [name for name, row in rows.items() if row.group == "methods"]
+    named = () if params.methods == "auto" else params.methods
+    if unknown := [name for name in named if name not in methods]:
+        refuse("params.yaml", [not_allowed("methods", list(named), f"auto, or of {choices(unknown[0], methods)}")])
     return Settings(params, profiles[params.dataset], rows)
 
 

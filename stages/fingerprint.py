@@ -18,6 +18,7 @@ SOURCE = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "download": ["stages.download.__main__", *(f"stages.download.{name}" for name in SOURCES)],
     "boxes": ["stages.boxes.__main__"],
+    "proposals": ["stages.proposals.__main__"],
     "train": ["stages.train.__main__"],
     "evaluate": ["stages.evaluate.__main__"],
     "gather": ["stages.evaluate.gather"],

@@ -18,7 +18,10 @@ def reason(settings: Settings, name: str, contents: Contents) -> str | None:
         contents: Of the dataset's packed folder.
     """
     row, dataset, tasks = settings.rows[name], settings.params.dataset, contents.classes.tasks
-    if settings.profile.train.rows == "own" and not (row.own and row.classes == tasks[-1]):
+    if row.group == "methods":
+        if name not in settings.methods:
+            return f"not one of the other methods that `methods` names for {dataset}"
+    elif settings.profile.train.rows == "own" and not (row.own and row.classes == tasks[-1]):
         return f"not one of the rows for data of one's own with {_counted(contents)}"
     if lacking := lacks_classes(row, contents.classes, dataset):
         return lacking

@@ -50,6 +50,11 @@ def packed(dataset: str, root: Path = ROOT) -> Path:
     return root / "data" / dataset / "packed"
 
 
+def proposals(dataset: str, root: Path = ROOT) -> Path:
+    """Return the folder that `proposals` writes: labels inside boxes by methods that need no training."""
+    return root / "data" / dataset / "proposals"
+
+
 def run(row: str, seed: int, root: Path = ROOT) -> Path:
     """Return the folder of one training and its evaluation."""
     return root / "runs" / row / f"seed-{seed}"

@@ -44,6 +44,8 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
     settings = config.load(root)
     pack(paths.packed("synthetic", root), size)
     skipped = {name: "needs three or more classes" for name, row in settings.rows.items() if row.classes == "all"}
+    others = {name for name, row in settings.rows.items() if row.group == "methods"} - set(settings.methods)
+    skipped |= dict.fromkeys(others, "not one of the other methods that `methods` names for synthetic")
     write_json(paths.results(root) / "left_out.json", skipped)
     for name in trained(settings):
         write_result(root, settings, name, seeds)
@@ -70,8 +72,9 @@ def make(root: Path, size: tuple[int, int] = SIZE, seeds: tuple[int, ...] = (0,)
 
 
 def trained(settings: Settings) -> list[str]:
-    """The rows that two classes are enough for."""
-    return [name for name, row in settings.rows.items() if row.classes in CLASSES.tasks]
+    """The rows that two classes are enough for, of other methods the usual ones."""
+    rows = {name: row for name, row in settings.rows.items() if row.classes in CLASSES.tasks}
+    return [name for name, row in rows.items() if row.group != "methods" or name in settings.methods]
 
 
 def write_readings(root: Path, settings: Settings) -> None:
@@ -248,15 +251,22 @@ def label_metrics(row: Row, settings: Settings) -> dict[str, Any]:
 
 
 def write_reference(root: Path) -> None:
-    """reference/runs/synthetic: every row's training as that of two seeds, a point of IoU apart."""
-    folder = root / "reference" / "runs" / "synthetic"
-    folder.mkdir(parents=True)
+    """reference/runs/synthetic: every row's training as that of two seeds, a point of IoU apart.
+
+    Those of other methods lie in reference/methods/synthetic.
+    """
     settings = config.load(root)
     for row in trained(settings):
+        grid = "methods" if settings.rows[row].group == "methods" else "runs"
+        folder = root / "reference" / grid / "synthetic"
+        folder.mkdir(parents=True, exist_ok=True)
         result = json.loads(paths.result(row, root).read_text())
         for seed in (0, 1):
             of = {"row": row, "variant": row, "seed": seed, "recipe": settings.rows[row].recipe}
             run = {"settings": {}} | result["runs"][0] | of
+            run |= {"counts": {"pp": settings.rows[row].pp, "box": settings.rows[row].box, "train": 12}, "changes": {}}
+            if settings.rows[row].proposed:
+                run["proposals"] = {"seconds": 0.02, "memory": 90, "parameters": {}}
             run["iou"] = {label: value + seed for label, value in run["iou"].items()}
             (folder / f"{row}-{seed}.json").write_text(json.dumps(run))
 

@@ -44,7 +44,7 @@ def refusal(root: Path) -> str:
 
 def test_the_projects_own_files_are_allowed() -> None:
     settings = load(ROOT)
-    assert len(settings.rows) == 31
+    assert len(settings.rows) == 41
     assert settings.rows["bce-2780"].classes == "one"
     assert settings.rows["ce-500"].classes == "few"
     assert list(settings.profile.boxes.classes) == ["car", "person"]
@@ -277,7 +277,7 @@ def test_a_row_stands_in_one_group_of_those_that_there_are(root: Path) -> None:
 
 
 def test_a_file_without_any_row_is_refused(root: Path) -> None:
-    groups = ("one_pool", "mixed", "bootstrap", "multi_class_bootstrap")
+    groups = ("one_pool", "mixed", "methods", "bootstrap", "multi_class_bootstrap")
     (root / "configs/rows.yaml").write_text(f"rows: {{{', '.join(f'{group}: {{}}' for group in groups)}}}\n")
     assert refusal(root) == "configs/rows.yaml: rows has no row; allowed: one or more"
 

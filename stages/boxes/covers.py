@@ -1,4 +1,4 @@
-"""Which classes have a box over a pixel of packed images: what `flip_to: covered` may turn a label to."""
+"""The boxes of packed images, and which classes have one over a pixel: what `flip_to: covered` may turn a label to."""
 
 import functools
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.arrays import Packed, read_json
-from stages.boxes.spans import draw_covers
+from stages.boxes.spans import draw_covers, pixels
 
 
 def covers(packed: Packed, task: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -26,22 +26,55 @@ def covers(packed: Packed, task: str, indices: Sequence[int] | np.ndarray) -> np
         UserError: boxes.json is missing or broken.
     """
     height, width = packed.train.images.shape[1:3]
-    known = len(packed.classes.of_boxes(task))
     maps = []
     for index in indices:
-        image, boxes = _boxes_of(packed.path)[packed.train.ids[int(index)]]
-        left, top, *full = image["window"]
-        moved = [
-            (box["category_id"], (box["bbox"][0] - left, box["bbox"][1] - top, *box["bbox"][2:]))
-            for box in boxes
-            if box["category_id"] <= known
-        ]
-        maps.append(draw_covers(moved, (full[0], full[1]), (width, height)))
+        boxes, full = _moved(packed, task, int(index))
+        maps.append(draw_covers(boxes, full, (width, height)))
     return np.stack(maps) if maps else np.zeros((0, height, width), np.uint16)
 
 
+def boxes_of(packed: Packed, task: str, index: int) -> list[tuple[int, slice, slice]]:
+    """Return the boxes of a training image: class, rows and columns in training pixels, the one on top last.
+
+    Args:
+        packed: The data.
+        task: Whose classes count.
+        index: Of the training image.
+
+    Raises:
+        UserError: boxes.json or statistics.json is missing or broken.
+    """
+    height, width = packed.train.images.shape[1:3]
+    boxes, full = _moved(packed, task, index)
+    sign = -1 if _overlap(packed.path) == "smaller" else 1
+    boxes.sort(key=lambda box: sign * box[1][2] * box[1][3])
+    return [(label, *pixels(bbox, full, (width, height))) for label, bbox in boxes]
+
+
+Labelled = list[tuple[int, tuple[int, int, int, int]]]
+"""The class and the bbox (x, y, width, height) of each box."""
+
+
+def _moved(packed: Packed, task: str, index: int) -> tuple[Labelled, tuple[int, int]]:
+    """Return the class and bbox of an image's boxes within the part that was packed, and that part's size."""
+    known = len(packed.classes.of_boxes(task))
+    image, boxes = _listed(packed.path)[packed.train.ids[index]]
+    left, top, *full = image["window"]
+    moved = [
+        (box["category_id"], (box["bbox"][0] - left, box["bbox"][1] - top, *box["bbox"][2:]))
+        for box in boxes
+        if box["category_id"] <= known
+    ]
+    return moved, (full[0], full[1])
+
+
 @functools.lru_cache(maxsize=2)
-def _boxes_of(folder: Path) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+def _overlap(folder: Path) -> str:
+    return read_json(folder / "statistics.json")["settings"]["overlap"]
+
+
+@functools.lru_cache(maxsize=2)
+def _listed(folder: Path) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Return the entry of each image in boxes.json, and its boxes, by its id."""
     coco = read_json(folder / "boxes.json")
     by_number: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in coco["images"]}

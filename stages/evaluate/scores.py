@@ -164,7 +164,7 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
             log_variance = predictor.label_log_variance(prediction, box_target)
             variances += variance_table(log_variance[counted], (truth != box_target)[counted])
             by_edge += edge_sums(log_variance, box_index).cpu()
-        if row.bootstraps:
+        if row.bootstraps or row.ranks:
             covers = covers_of(predictor.chosen, packed, chosen)
             deciding = predictor.decider(images, prediction, box_target, box_index)
             flipped = predictor.label_flips(deciding, box_target, box_index, covers) > FLIPPED
@@ -173,7 +173,7 @@ def _box_errors(predictor: Predictor, packed: Packed, row: Row, device: torch.de
     found["auroc_mean"] = auroc(margins)
     if predictor.chosen.has_variance:
         found |= {"auroc": auroc(variances), "edge_ratio": edge_ratio(by_edge)}
-    if row.bootstraps:
+    if row.bootstraps or row.ranks:
         found["label_flips"] = box_error_rates(flips, classes)
     return found
 

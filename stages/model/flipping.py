@@ -74,7 +74,7 @@ class LabelFlipper:
 
     Attributes:
         recipe: Decides whether the fill-rate cap holds, and which variance triggers.
-        tau: Threshold on sigma^2, in logit^2 (Eq 11, Eq 16).
+        tau: Threshold on sigma^2, in logit^2 (Eq 11, Eq 16); None with `decides: rank`.
         temperature: Of Eq 11, in logit^2; None in multi-class rows (Eq 16 is hard).
         fill_rate: (C,) rho of each class, see `batches.fill_rate`; entry 0 (background) is unused.
         masks_only: How many of the C classes, the last ones, have no boxes.
@@ -83,7 +83,7 @@ class LabelFlipper:
     """
 
     recipe: Recipe
-    tau: float
+    tau: float | None
     temperature: float | None
     fill_rate: tuple[float, ...]
     masks_only: int = 0
@@ -101,10 +101,12 @@ class LabelFlipper:
             (P,) in [0, 1].
 
         Raises:
-            ValueError: The rule has no temperature, as in multi-class rows; or no fill rates' range, and needs one.
+            ValueError: The rule needs tau and a temperature, or the range of the fill rates, and lacks them.
         """
-        if self.temperature is None:
-            raise ValueError("Eq 11 needs a temperature")
+        if self.recipe.decides == "rank":
+            return self._allowed(mean, torch.ones_like(box), box).to(mean.dtype)
+        if self.temperature is None or self.tau is None:
+            raise ValueError("Eq 11 needs tau and a temperature")
         if self.recipe.decides == "posterior":
             if self.fill_range is None:
                 raise ValueError("decides: posterior needs the range of the fill rates")
@@ -133,6 +135,7 @@ class LabelFlipper:
         margin = mean.gather(-1, index).squeeze(-1) - rival
         flip = self._allowed(margin, target, box)
         if self.recipe.decides in ("variance", "both"):
+            assert self.tau is not None
             flip = flip & losses.exceeds_threshold(log_variance, target, self.tau, self.recipe.trigger)
         if self.recipe.decides in ("mean", "both"):
             flip = flip & (margin < 0)

@@ -82,6 +82,11 @@ class Hyperparameters:
         return self.row.loss in UNCERTAIN
 
     @property
+    def has_attention(self) -> bool:
+        """Whether the network learns where boxes are, see `network.BoxMaskedERFNet`."""
+        return self.row.labels == "top"
+
+    @property
     def logits(self) -> int:
         """Number of means that the network predicts for a pixel."""
         return len(self.classes) if self.multi_class else 1
@@ -93,8 +98,8 @@ class Hyperparameters:
 
     @property
     def channels(self) -> int:
-        """Output channels of the network: a mean for each logit and, where the loss has one, a log-variance."""
-        return 2 * self.logits if self.has_variance else self.logits
+        """Output channels of the network: a mean for each logit and, where there is one, a log-variance; attention."""
+        return (2 * self.logits if self.has_variance else self.logits) + self.has_attention
 
     def record(self) -> dict[str, Any]:
         """Return the part of run.json that says how a run was set up, from which `restore` makes an equal object."""

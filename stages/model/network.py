@@ -52,6 +52,29 @@ class LabelAwareERFNet(ERFNet):
         return torch.cat([self.head(features), self.variance(self.branch(seen))], dim=1)
 
 
+class BoxMaskedERFNet(ERFNet):
+    """An ERFNet whose last layer sees features through a map of where boxes are, which it makes and learns itself.
+
+    Source: Song et al. 2019, Box-driven class-wise region masking (BCM), section 3.2: each class has an attention map,
+    taught by its boxes, that multiplies the features of which its score is made. Here there is one class.
+
+    Args:
+        logits: Number of means.
+        width: Of the ERFNet.
+    """
+
+    def __init__(self, logits: int, width: float = 1.0):
+        super().__init__(logits, width)
+        self.attention = nn.Conv2d(self.head.in_channels, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return means, and last the logit of the attention (N, logits + 1, H, W), of x (N, 3, H, W)."""
+        features = self.decoder(self.encoder(x))
+        attention = self.attention(features)
+        seen = self.head(features * torch.sigmoid(attention))
+        return torch.cat([seen, attention.repeat_interleave(2, 2).repeat_interleave(2, 3)], dim=1)
+
+
 def label_maps(target: Tensor, box: Tensor, classes: int) -> Tensor:
     """Return what a `LabelAwareERFNet` sees of box labels.
 
@@ -111,6 +134,8 @@ def build(chosen: Hyperparameters, label_shares: Sequence[float] | None = None) 
     """
     if chosen.has_variance and chosen.recipe.variance_sees == "label":
         network: ERFNet = LabelAwareERFNet(chosen.logits, chosen.boxed + LABEL_MAPS, chosen.width)
+    elif chosen.has_attention:
+        network = BoxMaskedERFNet(chosen.logits, chosen.width)
     else:
         network = ERFNet(chosen.channels, chosen.width)
     head = network.head

@@ -94,7 +94,7 @@ def split_output(output: Tensor, chosen: Hyperparameters) -> tuple[Tensor, Tenso
         log_variance: The same shape, bounded by the recipe; None where the row has no variance.
     """
     if not chosen.has_variance:
-        return output.float(), None
+        return output[:, : chosen.logits].float(), None
     mean, raw = output.chunk(2, dim=1)
     return mean.float(), bound_log_variance(raw, chosen.recipe)
 
@@ -136,7 +136,7 @@ def objective(
         list_pixels: Lists the uncertain pixels; `cuda_graph.padded_list` makes lists of one length.
     """
     per_pixel = {
-        "bce": _plain,
+        "bce": _plain if chosen.row.labels not in ("fill", "top", "lines") else _relabelled,
         "ce": _plain,
         "regression": _regression,
         "uncertainty": _uncertainty,
@@ -277,9 +277,10 @@ class _Pixels:
         )
 
     def _at(self, place: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means and log-variances of an output at P places: (P,), or (P, C) in multi-class rows."""
+        """Return means and log-variances, 0 without any, of an output at P places: (P,); (P, C) in multi-class rows."""
         mean, log_variance = split_output(output.movedim(1, -1).flatten(0, -2).index_select(0, place), self.chosen)
-        assert log_variance is not None
+        if log_variance is None:
+            log_variance = torch.zeros_like(mean)
         return (mean, log_variance) if self.chosen.multi_class else (mean[:, 0], log_variance[:, 0])
 
     def consistency(self, listed: _Listed) -> dict[str, Tensor]:
@@ -299,6 +300,11 @@ class _Pixels:
             losses_of = [consistency.projection_loss(of_box, line, listed.flippable) for line in lines]
             found["projection"] = recipe.projection * torch.stack(losses_of).sum(0)
         return found
+
+    def attention(self) -> Tensor:
+        """Return the squared error of the attention against the labels, of valid pixels: (N, H, W)."""
+        error = losses.l2(torch.sigmoid(self._output[:, -1]), (self._target > 0).float())
+        return torch.where(self.valid, error, 0)
 
     def plain(self, where: Tensor) -> Tensor:
         """Return the loss without uncertainty where `where` (N, H, W) bool is True, zero elsewhere: (N, H, W).
@@ -325,6 +331,29 @@ class _Pixels:
 def _plain(pixels: _Pixels) -> PixelLosses:
     """Compute plain BCE or CE (Eq 5) on every valid pixel."""
     return {"plain": pixels.plain(pixels.valid)}, {}
+
+
+def _relabelled(pixels: _Pixels) -> PixelLosses:
+    """Compute what takes the place of plain BCE against the box inside the boxes of box images.
+
+    `fill`: EM-Fixed of WSSL (Papandreou et al. 2015, section 3.1) with the fill rate as the share of the foreground.
+    `top`: the filling-rate guided loss (Song et al. 2019, BCM, section 3.3): pixels beyond the share have no loss; and
+    the squared error of the network's attention against the boxes, or the masks of pixel-perfect images.
+    `lines`: the projection and colour-pair terms of consistency.py alone.
+    """
+    listed, labels = pixels.listed(), pixels.chosen.row.labels
+    counted, maps = {}, {}
+    if labels != "lines":
+        assert pixels.flipper is not None
+        flip = pixels.flipper.binary(listed.decider_mean, listed.decider_log_variance, listed.box)
+        target = 1 - listed.target if labels == "fill" else listed.target
+        loss = torch.where(flip > 0, losses.bce(listed.mean, target), losses.bce(listed.mean, listed.target))
+        maps["labels"] = loss if labels == "fill" else loss * (1 - flip)
+        counted["flipped"] = listed.flippable & (flip > 0)
+    maps = listed.masked(maps) | pixels.consistency(listed)
+    if pixels.chosen.has_attention:
+        maps["attention"] = pixels.attention()
+    return {"plain": pixels.plain(pixels.certain)} | maps, counted
 
 
 def _regression(pixels: _Pixels) -> PixelLosses:
@@ -375,13 +404,13 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     """Compute section 4.2: Eq 15 and CE to the target of Eq 16 on uncertain pixels, plain CE on the others."""
     listed, chosen = pixels.listed(), pixels.chosen
     mean, log_variance, target = listed.mean, listed.log_variance, listed.target
-    assert pixels.flipper is not None and chosen.mc_samples is not None
+    assert pixels.flipper is not None and chosen.tau is not None and chosen.mc_samples is not None
     reachable = pixels.flipper.reachable(listed.decider_mean, listed.covers)
     flip = pixels.flipper.multi_class(reachable, listed.decider_log_variance, target, listed.box)
     new_target = losses.bootstrapped_target(reachable, target, flip)
     if chosen.recipe.variance_loss == "supervised":
         triggering = losses.triggering(log_variance, target, chosen.recipe.trigger)
-        supervised = losses.supervised_variance(triggering, listed.right, pixels.flipper.tau, EQ_11_TEMPERATURE)
+        supervised = losses.supervised_variance(triggering, listed.right, chosen.tau, EQ_11_TEMPERATURE)
         maps = {"own_boxes": supervised, "bootstrap": losses.ce(mean, new_target)}
     else:
         estimator, noise = SAMPLED.get(chosen.recipe.estimator, _mean_field), None
@@ -393,7 +422,7 @@ def _ce_bootstrap(pixels: _Pixels) -> PixelLosses:
     maps = listed.masked(maps) | pixels.consistency(listed)
     counted = {"flipped": listed.flippable & flip & (new_target != target)}
     for trigger in ("max", "target"):
-        above = losses.exceeds_threshold(listed.decider_log_variance, target, pixels.flipper.tau, trigger)
+        above = losses.exceeds_threshold(listed.decider_log_variance, target, chosen.tau, trigger)
         counted[f"exceeds_{trigger}"] = listed.flippable & above
     return {"plain": pixels.plain(pixels.certain)} | maps, counted
 

@@ -115,9 +115,10 @@ class Predictor:
         Raises:
             ValueError: The row does not bootstrap, or lacks `covers`.
         """
-        if self.flipper is None or prediction.log_variance is None:
+        if self.flipper is None:
             raise ValueError(f"loss {self.chosen.loss} flips nothing")
-        mean, log_variance = prediction.mean, prediction.log_variance
+        mean = prediction.mean
+        log_variance = torch.zeros_like(mean) if prediction.log_variance is None else prediction.log_variance
         target, box = target.to(mean.device).long(), box.to(mean.device).long()
         inside = box > 0
         number = (box + torch.arange(len(box), device=box.device).view(-1, 1, 1) * (box.amax() + 1))[inside]
@@ -148,7 +149,7 @@ class Predictor:
             (N, H, W) int64.
         """
         target = target.to(label_flips.device).long()
-        if self.chosen.loss == "bootstrap" and self.chosen.recipe.flip_target == "opposite":
+        if not self.chosen.multi_class and self.chosen.recipe.flip_target == "opposite":
             return torch.where(label_flips > 0.5, 1 - target, target)
         new = prediction.output
         if self.flipper is not None and self.chosen.recipe.flip_to != "any":
@@ -240,14 +241,14 @@ def teach(teacher: nn.Module, images: Tensor, maps: Tensor | None = None) -> Ten
 def flipper_of(
     chosen: Hyperparameters, fill_rate: Sequence[float] | None, fill_range: Sequence[float] | None = None
 ) -> LabelFlipper | None:
-    """Return the row's rule of label flips, or None where the row does not bootstrap.
+    """Return the row's rule of label flips, or None where no label of the row flips.
 
     Args:
         chosen: The row's hyperparameters.
-        fill_rate: (C,) of each class, see `batches.fill_rate`; None for rows that do not bootstrap.
+        fill_rate: (C,) of each class, see `batches.fill_rate`; None for rows that change no label.
         fill_range: See `batches.fill_range`; of rows with `decides: posterior`.
     """
-    if chosen.tau is None or fill_rate is None:
+    if fill_rate is None or not (chosen.row.bootstraps or chosen.row.ranks):
         return None
     ends = None if fill_range is None else (fill_range[0], fill_range[1])
     return LabelFlipper(chosen.recipe, chosen.tau, chosen.temperature, tuple(fill_rate), chosen.masks_only, ends)

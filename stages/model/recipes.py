@@ -47,7 +47,8 @@ class Recipe:
             margin of the box's class) may flip; rho is the class's fill rate, measured on the row's pixel-perfect
             masks.
         decides: What turns a label over (binary: in Eq 10, with 1 - W; multi-class: in Eq 16): `variance`, above tau
-            (the paper's); `mean`, on the side of another class; `both`; or, binary alone, `posterior`: 1 - W is the
+            (the paper's); `mean`, on the side of another class; `both`; or, binary alone, `rank`, nothing but the cap
+            (of rows whose labels are `fill` or `top`), or `posterior`: 1 - W is the
             probability of the background, shifted in each box so that the foreground's share of the box stays between
             the fill rates' quantiles POSTERIOR_QUANTILES.
         teacher_decay: The teacher is a second network whose weights follow the trained ones as a running mean, by this
@@ -139,6 +140,8 @@ OF_LOSS = {"bce": "plain", "ce": "plain", "regression": "regression"}  # else `p
 def recipe_of(row: Row) -> Recipe:
     """Return the row's own recipe, else that of its loss; with the row's overrides."""
     recipe = RECIPES[row.recipe or OF_LOSS.get(row.loss, "paper")]
+    if row.ranks:
+        recipe = replace(recipe, decides="rank", fill_cap=True)
     return replace(recipe, **row.overrides.model_dump(exclude_none=True))
 
 

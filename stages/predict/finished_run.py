@@ -67,7 +67,7 @@ def _check_record(file: Path, predictor: Predictor) -> None:
         "settings.tau": (not chosen.row.bootstraps or _is_number(chosen.tau), "a number"),
         "settings.temperature": (chosen.temperature is None or _is_number(chosen.temperature), "a number"),
         "fill_rate": (
-            not chosen.row.bootstraps
+            not (chosen.row.bootstraps or chosen.row.ranks)
             or isinstance(rates, list)
             and len(rates) == count
             and all(_is_number(rate) and 0 <= rate <= 1 for rate in rates),

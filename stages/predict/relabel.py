@@ -66,7 +66,7 @@ def write_relabelled(
         UserError: The row flips no labels; the data are missing, broken or not those of the training; a file exists,
             without `force`, or cannot be written.
     """
-    if predictor.flipper is None:
+    if not predictor.chosen.row.bootstraps:
         raise UserError(
             f"--run {run}: loss {predictor.chosen.loss} flips no labels; allowed with --relabel: a run of a "
             "bootstrapping row, such as bootstrap-500-2280-stable"

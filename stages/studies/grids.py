@@ -30,6 +30,8 @@ GRIDS = {
     "readings": "readings",
     "regime": "regime",
     "remedies": "remedies",
+    "methods": "methods",
+    "choices": "choices",
 }
 """Each grid, and the folder of reference/ that holds its results."""
 SHOWN = ("bce-2780", "bce-500", "bce-500-2280", "bootstrap-500-2280", "bootstrap-500-2280-stable")
@@ -38,7 +40,7 @@ KEEPS_STOPPED = ("causes",)
 """Grids in which a training that ends with a loss that is not finite is a result, not a failure."""
 COUNTED = ("flipped", "exceeds_max", "exceeds_target")
 """Terms of multi-class bootstrapping losses that results keep, see `objectives.Loss`."""
-PACKAGES = ("synthetic", "download", "boxes", "model", "train", "evaluate")
+PACKAGES = ("synthetic", "download", "boxes", "proposals", "model", "train", "evaluate")
 FIXED = ("dataset", "seeds")
 """Keys of params.yaml that follow from the run itself."""
 NAME = r"[a-z0-9]+([-.][a-z0-9]+)*"
@@ -199,6 +201,8 @@ class Run:
         row, changes = self.settings.rows[self.row], self.changes
         profile, entry = f"configs/datasets.yaml:++profiles.{self.dataset}", f"rows.{row.group}.{self.row}"
         values: dict[str, Any] = {"dataset": self.dataset, "seeds": [self.seed]}
+        if row.group == "methods":
+            values |= {"methods": [self.row]}
         if changes.val_share:
             values |= {f"{profile}.boxes.split": "holdout", f"{profile}.boxes.val_share": changes.val_share}
         values |= changes.set
@@ -315,6 +319,8 @@ def _changed(
         raise UserError(f"{where}: {what} makes {row} a row of {changed_row.group}; give it one of its own")
     try:
         params = changes.params(settings.params, dataset, seed)
+        if changed_row.group == "methods":
+            params = params.model_copy(update={"methods": (row,)})
     except ValidationError as error:
         raise UserError(_refused(error, Params, changes.set, f"{where}: set")) from None
     try:
@@ -411,6 +417,9 @@ def write(root: Path, run: Run, read: Callable[[str], bytes]) -> None:
     counted = _counted(history)
     result = {"variant": run.variant, "seed": run.seed, "changes": run.changes.record(), **about, **record, **metrics}
     result |= {"counted": counted} if counted else {}
+    if (row := run.settings.rows[run.row]).proposed:
+        made = json.loads(read(f"data/{run.dataset}/proposals/proposals.json"))
+        result["proposals"] = made[row.labels] | {"memory": made["memory"]}
     watched = [[line["step"], line["held_out_iou"]] for line in history if "held_out_iou" in line]
     result |= {"watched": watched} if watched else {}
     file = run.file(root)

@@ -31,6 +31,9 @@ def study(root: Path, chosen: Sequence[Run], jobs: int) -> None:
     left = missing(root, chosen)
     with tempfile.TemporaryDirectory() as folder:
         data = {key: _make_data(root, run) for key, run in {_data(root, run): run for run in left}.items()}
+        rows = ((run, run.settings.rows.get(run.row)) for run in left)
+        for key, run in {_data(root, run): run for run, row in rows if row and row.proposed}.items():
+            _make_proposals(run, data[key])
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         threads = max(1, len(os.sched_getaffinity(0)) // jobs)
         failed, to_go = [], len(left)
@@ -86,6 +89,17 @@ def _make_data(root: Path, run: Run) -> Path:
             manifest = download(run.settings.profile, run.dataset, out, _environ(root))
             pack(run.settings.profile.boxes, run.settings.params.data_seed, run.dataset, manifest, packed)
     return folder / "data"
+
+
+def _make_proposals(run: Run, data: Path) -> None:
+    """Make the labels that some rows are trained on, beside the packed arrays."""
+    from stages.proposals.make import make
+
+    folder = data.parent
+    with FileLock(folder.with_suffix(".lock")):
+        out = paths.proposals(run.dataset, folder)
+        if not (out / "proposals.json").exists():
+            make(paths.packed(run.dataset, folder), out)
 
 
 def _prepare(parent: int, threads: int) -> None:

@@ -18,7 +18,9 @@ from stages.device import keep_freed_memory
 from stages.device import resolve as resolve_device
 from stages.errors import UserError
 from stages.train.checkpoints import Checkpoint, exclusive_lock
+from stages.train.distributed import Ranks
 from stages.train.loop import Job, Trainer, checkpoint_of, prepare, provenance
+from stages.train.rounds import taught
 
 
 def train_ahead(settings: Settings, name: str, seed: int, root: Path = paths.ROOT) -> bool:
@@ -40,7 +42,8 @@ def train_ahead(settings: Settings, name: str, seed: int, root: Path = paths.ROO
         if _is_trained(job, record, root):
             return False
         folder.mkdir(parents=True, exist_ok=True)
-        trainer = Trainer(job, device, Checkpoint(folder))
+        earlier = taught(job, device, folder, Ranks(), f"{name} seed {seed}", shown=False)
+        trainer = Trainer(earlier, device, Checkpoint(folder))
         if trainer.step == trainer.steps:
             return False
         trainer.fit(f"{name} seed {seed}", shown=False)

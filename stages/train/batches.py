@@ -105,10 +105,18 @@ class Batches:
 
     Only the masks of the row's pixel-perfect images are read: those of box images never reach the device, the loss or
     any other part of training. The exception is a row with `oracle: true`, an upper bound of what any correction of box
-    labels can reach: inside the boxes, its box images have the labels of their masks.
+    labels can reach: inside the boxes, its box images have the labels of their masks. With proposals, they have those.
     """
 
-    def __init__(self, packed: Packed, row: Row, pp: np.ndarray, drawn: Plan, device: torch.device):
+    def __init__(
+        self,
+        packed: Packed,
+        row: Row,
+        pp: np.ndarray,
+        drawn: Plan,
+        device: torch.device,
+        proposals: np.ndarray | None = None,
+    ):
         """Open the arrays, and copy them to the device if they fit.
 
         Args:
@@ -117,6 +125,7 @@ class Batches:
             pp: (N,) int64, the row's pixel-perfect training indices.
             drawn: What this process draws.
             device: Where batches go.
+            proposals: (N, H, W) uint8, labels of all training images inside their boxes, instead of the boxes'.
         """
         split = packed.train
         image, pixel_perfect = drawn.image, drawn.pixel_perfect
@@ -134,7 +143,8 @@ class Batches:
         if recipe.flip_to == "covered":
             found = covers(packed, row.classes, np.arange(len(split)))
             self._covers = torch.from_numpy(found.astype(np.int32)).to(storage)
-        self._every_mask = _tensor(masks).to(storage) if row.oracle else None
+        inside = masks if row.oracle else proposals
+        self._inside = None if inside is None else _tensor(inside).to(storage)
         self._masks = torch.from_numpy(masks[pp]).to(device) if copied else _tensor(masks)
         mask_index = np.full(len(split.images), -1, np.int64)
         mask_index[pp] = np.arange(len(pp)) if copied else pp
@@ -167,8 +177,8 @@ class Batches:
         if self._own_boxes:
             own = torch.where(_like(self._pixel_perfect[step], box) & (box > 0), target, 0)
             own = torch.where(_like(mirrored, own), own.flip(2), own).long()
-        if self._every_mask is not None:
-            target = torch.where(box > 0, self._of_task(self._every_mask[drawn].to(self._device)), target)
+        if self._inside is not None:
+            target = torch.where(box > 0, self._of_task(self._inside[drawn].to(self._device)), target)
         target[clean] = self._of_task(masks)
         box[clean] = 0
         images, target, box = (torch.where(_like(mirrored, x), x.flip(2), x) for x in (images, target, box))
@@ -200,7 +210,9 @@ def _tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
-def label_shares(packed: Packed, row: Row, pp: np.ndarray, box: np.ndarray) -> tuple[float, ...]:
+def label_shares(
+    packed: Packed, row: Row, pp: np.ndarray, box: np.ndarray, proposals: np.ndarray | None = None
+) -> tuple[float, ...]:
     """Return the share of each class in the row's labels.
 
     Args:
@@ -208,6 +220,7 @@ def label_shares(packed: Packed, row: Row, pp: np.ndarray, box: np.ndarray) -> t
         row: Names the task and its classes.
         pp: (N,) int64, training indices whose masks count, without their void pixels.
         box: (M,) int64, training indices whose box targets count.
+        proposals: (N, H, W) uint8, labels of all training images; they count instead of box targets.
 
     Returns:
         (C,) in (0, 1), sum 1. Each class counts one pixel more than it has, so that each share has a logarithm.
@@ -219,7 +232,8 @@ def label_shares(packed: Packed, row: Row, pp: np.ndarray, box: np.ndarray) -> t
         counts += seen[:n_classes]
     outside = 1 if row.classes == "all" and packed.classes.masks_only else 0  # whose class a box image leaves open
     for i in box:
-        seen = np.bincount(np.asarray(split.targets(row.classes)[i]).ravel(), minlength=VOID + 1)
+        labels = split.targets(row.classes) if proposals is None else proposals
+        seen = np.bincount(np.asarray(labels[i]).ravel(), minlength=VOID + 1)
         counts[outside:] += seen[outside:n_classes]
     return tuple((counts / counts.sum()).tolist())
 

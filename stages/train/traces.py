@@ -30,13 +30,14 @@ class Trace:
         taken: By number of finished steps, the predictions by name, (P,) on the CPU.
     """
 
-    def __init__(self, packed: Packed, row: Row, box: np.ndarray):
+    def __init__(self, packed: Packed, row: Row, box: np.ndarray, proposals: np.ndarray | None = None):
         self._packed = packed
         split, known = packed.train, set(box.tolist())
         self.images = np.array([i for i in packed.pp_order[::-1] if int(i) in known][:IMAGES], np.int64)
         self._pictures = torch.from_numpy(np.array(split.images[self.images]))
         self._targets = torch.from_numpy(np.array(split.targets(row.classes)[self.images]))
         self._boxes = torch.from_numpy(np.array(split.indices(row.classes)[self.images]).astype(np.int64))
+        self._proposals = None if proposals is None else torch.from_numpy(np.array(proposals[self.images]))
         inside = np.flatnonzero(self._boxes.numpy())
         self.pixels = inside[:: max(1, -(-len(inside) // MAX_PIXELS))]
         self.taken: dict[int, dict[str, Tensor]] = {}
@@ -54,6 +55,8 @@ class Trace:
             covers = covers_of(predictor.chosen, self._packed, self.images)
             flips = predictor.label_flips(prediction, self._targets, self._boxes, covers)
             maps["target"] = predictor.relabel(prediction, self._targets, flips, covers).to(torch.uint8)
+        if self._proposals is not None:
+            maps["target"] = self._proposals
         chosen = torch.from_numpy(self.pixels)
         self.taken[step] = {name: value.cpu().flatten()[chosen].clone() for name, value in maps.items()}
 
@@ -66,7 +69,7 @@ class Trace:
             pixels: (P,) int64, indices into the flattened (K, H, W) of these images.
             output: (M, P) uint8, the class.
             log_variance: (M, P) fp16, of rows that have one, see `Predictor.label_log_variance`.
-            target: (M, P) uint8, the bootstrapped target, of bootstrapping rows.
+            target: (M, P) uint8, the bootstrapped target, of bootstrapping rows, or that of rows with proposals.
         """
         steps = sorted(self.taken)
         names = self.taken[steps[0]] if steps else ()

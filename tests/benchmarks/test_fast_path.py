@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 def test_the_plain_path_is_fp32_in_contiguous_memory_and_the_fast_one_is_what_training_takes(
     settings, project, monkeypatch
 ):
-    monkeypatch.setattr(loop, "precision", lambda _: torch.bfloat16)
+    monkeypatch.setattr("stages.train.trainer.precision", lambda _: torch.bfloat16)
     met = []
 
     def fit(trainer, label):

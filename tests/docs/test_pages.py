@@ -109,7 +109,7 @@ def test_no_page_and_no_module_names_what_is_gone() -> None:
 
 
 def test_every_module_of_stages_is_used_by_a_program() -> None:
-    programs = ["download", "boxes", "train", "evaluate", "report", "studies", "predict", "export"]
+    programs = ["download", "boxes", "proposals", "train", "evaluate", "report", "studies", "predict", "export"]
     modules = [f"stages.{name}.__main__" for name in programs]
     modules += [f"stages.download.{name}" for name in SOURCES]  # imported by name
     modules += [

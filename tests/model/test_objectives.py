@@ -32,6 +32,9 @@ def literal(loss: str, **overrides) -> Row:
 BOUND_PRIOR = {"bound": "tanh", "smax": 3.0, "prior": 0.25}
 ROWS = {
     "bce": row_of("bce"),
+    "bce-fill": row_of("bce", labels="fill"),
+    "bce-top": row_of("bce", labels="top"),
+    "bce-lines": row_of("bce", labels="lines"),
     "regression-box": row_of("regression", pixels="box"),
     "regression-all": row_of("regression", pixels="all"),
     "uncertainty": literal("uncertainty"),
@@ -95,7 +98,7 @@ def by_hand(name: str, row: Row, output, labels) -> float:
     """Mean over valid pixels, one at a time, of the loss that the paper gives the pixel; or half of either kind's."""
     total, valid = {True: 0.0, False: 0.0}, {True: 0, False: 0}  # of pixel-perfect images, and of box images
     lowest, own = {}, own_box()
-    if "capped" in name:  # the cap: the lowest 40 % of each box by mean
+    if "capped" in name or row.ranks:  # the cap: the lowest 40 % of each box by mean
         for image in (1, 2):
             for number in (1, 2):
                 inside = (labels.box[image] == number).nonzero().tolist()
@@ -108,10 +111,20 @@ def by_hand(name: str, row: Row, output, labels) -> float:
             continue
         clean = image == 0
         valid[clean] += 1
+        if row.labels == "top":  # the attention
+            total[clean] += (1 / (1 + math.exp(-output[image, 1, y, x].item())) - t) ** 2
         mu, raw = output[image, 0, y, x].item(), output[image, 1, y, x].item() if output.shape[1] > 1 else None
         in_box = labels.box[image, y, x].item() > 0
+        if in_box and row.labels != "boxes":
+            low = (image, y, x) in lowest
+            total[clean] += {
+                "fill": softplus(mu) - (not low) * mu,
+                "top": (not low) * (softplus(mu) - mu),
+                "lines": 0.0,
+            }[row.labels]
+            continue
         uncertain = in_box or (name == "regression-all" and image > 0)
-        if name == "bce" or (not uncertain and not name.startswith("regression")):
+        if name.startswith("bce") or (not uncertain and not name.startswith("regression")):
             total[clean] += softplus(mu) - t * mu
             if "stable" in name and own[image, y, x]:  # whether the mask confirms the box's label
                 keep = 1 / (1 + math.exp((softplus(raw) - 2.5) / 0.2))

@@ -21,6 +21,7 @@ FEW_ROWS = [
     "bce-2780",
     "bce-500",
     "bce-500-2280",
+    "grabcut-500-2280",
     "regression-all-500-2280",
     "regression-0-2780",
     "uncertainty-500-2280",
@@ -131,12 +132,22 @@ def use_stubs(clone: Clone) -> None:
     shutil.copy(Path(stub.__file__), clone.path / "stub.py")
     yaml, path = YAML(typ="safe"), clone.path / "dvc.yaml"
     pipeline = yaml.load(path)
-    read = [dep for stage in pipeline["stages"].values() for dep in stage["deps"]]
+    rows = yaml.load(clone.path / "configs" / "rows.yaml")["rows"]
+    read = [dep for stage in pipeline["stages"].values() for dep in read_by(stage, rows)]
     for name, stage in pipeline["stages"].items():
         if name not in REAL:
             stage["cmd"] = stub_command(stage, read)
     yaml.dump(pipeline, path)
     clone.commit()
+
+
+def read_by(stage: dict[str, Any], rows: dict[str, Any]) -> list[str]:
+    """A stage's deps, those of a file for each row with the names of its group's rows."""
+    group = stage.get("matrix", {}).get("row", "").removeprefix("${rows.").removesuffix("}")
+    names = rows.get(group, {})
+    return [
+        dep.replace("${item.row}", name) for dep in stage["deps"] for name in (names if "${item.row}" in dep else [""])
+    ]
 
 
 def stub_command(stage: dict[str, Any], read: list[str]) -> str:

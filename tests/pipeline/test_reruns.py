@@ -20,6 +20,7 @@ FIGURE_ROWS = {
     "figure5": ["bootstrap-500-2280", "bootstrap-500-2280-stable"],
     "figure6": ["ce-bootstrap-500-2280", "ce-bootstrap-500-2280-stable"],
 }
+METHODS = [row for row in ROWS if SETTINGS.rows[row].group == "methods"]
 NEVER_ASKED = {"validate"}  # reads the user's files as a whole: re-runs at every change, and invalidates nothing
 UPSTREAM = {"validate", "code"}
 
@@ -78,7 +79,7 @@ def reruns(lock: dict[str, Any], file: str, key: str) -> set[str]:
 def test_a_row_reads_what_its_loss_needs(lock: dict[str, Any], row: str) -> None:
     spec = SETTINGS.rows[row]
     expected = {"dataset", "batch_size", "steps", "learning_rate"}
-    expected |= {"pp_chance", "sampler"} if spec.pp and spec.box else set()
+    expected |= {"pp_chance", "sampler"} if spec.mixes or row in METHODS else set()
     expected |= {"bootstrap": {"tau", "temperature"}, "ce_bootstrap": {"tau", "mc_samples"}}.get(spec.loss, set())
     assert set(lock[training(row)]["params"]["params.yaml"]) == expected
 
@@ -86,21 +87,27 @@ def test_a_row_reads_what_its_loss_needs(lock: dict[str, Any], row: str) -> None
 @pytest.mark.parametrize("row", ROWS)
 def test_a_rows_entry_retrains_that_row_alone(lock: dict[str, Any], row: str) -> None:
     key = f"rows.{SETTINGS.rows[row].group}.{row}"
-    assert readers(lock, "configs/rows.yaml", key) == {training(row), "gather", "annotation", "tables", "report"}
-    assert reruns(lock, "configs/rows.yaml", key) == consequences([row]) | {"annotation", "collapse"}
+    known = {training(row), "gather", "annotation", "tables", "report"}
+    if row not in METHODS:
+        assert readers(lock, "configs/rows.yaml", key) == known
+        assert reruns(lock, "configs/rows.yaml", key) == consequences([row]) | {"annotation", "collapse"}
+    else:  # `proposals` writes a file for each: of another row it stays as it was
+        assert readers(lock, "configs/rows.yaml", key) == known | {"proposals"}
+        assert readers(lock, "configs/rows.yaml", key) & {training(other) for other in ROWS} == {training(row)}
 
 
 PARAMS = {
     "tau": ([row for row in ROWS if SETTINGS.rows[row].bootstraps], {"figure4", "report"}),
     "temperature": ([row for row in ROWS if SETTINGS.rows[row].loss == "bootstrap"], {"figure4", "report"}),
     "mc_samples": ([row for row in ROWS if SETTINGS.rows[row].loss == "ce_bootstrap"], {"report"}),
-    "pp_chance": ([row for row in ROWS if SETTINGS.rows[row].mixes], {"report"}),
-    "sampler": ([row for row in ROWS if SETTINGS.rows[row].mixes], {"report"}),
+    "pp_chance": ([row for row in ROWS if SETTINGS.rows[row].mixes or row in METHODS], {"report"}),
+    "sampler": ([row for row in ROWS if SETTINGS.rows[row].mixes or row in METHODS], {"report"}),
     "batch_size": (ROWS, {"report"}),
     "steps": (ROWS, {"report"}),
     "learning_rate": (ROWS, {"report"}),
     "box_seconds": ([], {"annotation", "report"}),
     "mask_seconds": ([], {"annotation", "report"}),
+    "methods": (METHODS, {"proposals"}),
     "seeds": ([], {"gather", "collapse", "tables", "report"}),
     "device": ([], set()),
     "processes": ([], set()),
@@ -165,7 +172,7 @@ def test_a_row_and_a_profile_as_dvc_sees_them(clone: Clone) -> None:
     clone.edit("configs/datasets.yaml", "profiles.camvid.train.steps", 1)
     assert clone.changed() == NEVER_ASKED | {training("bce-500")} | readers_of_rows
     clone.edit("configs/datasets.yaml", "profiles.synthetic.train.steps", 1)
-    assert clone.changed() == NEVER_ASKED | {*map(training, FEW_ROWS)} | readers_of_rows
+    assert clone.changed() == NEVER_ASKED | {"proposals", *map(training, FEW_ROWS)} | readers_of_rows
 
 
 @pytest.mark.parametrize(

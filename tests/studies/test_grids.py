@@ -150,7 +150,11 @@ def test_the_reference_holds_every_row_three_times_and_those_that_criteria_compa
     assert {len(counts[row]) for row in compared} == {5}
     assert set(map(len, counts.values())) == {3, 5}
     varied = {"uncertainty-500-2280-warmup"}  # stands there as a change of its row
-    assert {run.row for run in runs} == set(settings.rows) - varied
+    others = {name for name, row in settings.rows.items() if row.group == "methods"}
+    assert {run.row for run in runs} == set(settings.rows) - varied - others
+    methods = grids.runs(settings, "methods", "camvid", root)
+    assert {run.row for run in methods} == {run.variant for run in methods} == others
+    assert all(run.settings.methods == (run.row,) and f'methods=["{run.row}"]' in run.set_params() for run in methods)
 
 
 def test_a_grid_names_the_datasets_of_entries_that_name_none(root):

@@ -282,3 +282,22 @@ def test_an_oracle_has_the_masks_inside_the_boxes_of_box_images_and_nothing_else
             assert torch.equal(found.target[k][~inside], usual.target[k][~inside])
             changed += int((found.target[k] != usual.target[k]).sum())
     assert changed
+
+
+def test_proposals_are_the_labels_inside_the_boxes_of_box_images_and_nowhere_else(packed):
+    row = Row(classes="one", loss="bce", pp=500, box=2280, labels="grabcut")
+    pp, box = arrays.pools(packed, row)
+    drawn = plan(pp, box, steps=6, batch_size=4, seed=0, horizontal_flip=0.5)
+    maps = np.random.default_rng(0).integers(0, 2, packed.train.images.shape[:3], np.uint8)
+    found, usual = (Batches(packed, row, pp, drawn, torch.device("cpu"), given) for given in (maps, None))
+    for step in range(6):
+        ours, plain = found[step][1], usual[step][1]
+        for k, (index, mirrored) in enumerate(zip(drawn.image[step], drawn.mirrored[step], strict=True)):
+            inside = plain.box[k] > 0
+            of_image = torch.from_numpy(np.ascontiguousarray(maps[index][:, ::-1] if mirrored else maps[index])).long()
+            assert torch.equal(ours.target[k], torch.where(inside, of_image, plain.target[k]))
+    shares, of_boxes = (label_shares(packed, row, pp, box, given) for given in (maps, None))
+    assert shares[1] != of_boxes[1]
+    known = [arrays.task_masks(packed.train.masks("one")[i], 2) for i in pp] + [maps[i] for i in box]
+    counts = sum(np.bincount(one.ravel(), minlength=256)[:2] for one in known) + 1
+    assert shares == pytest.approx(counts / counts.sum())

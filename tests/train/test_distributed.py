@@ -28,10 +28,11 @@ import sys, torch
 from pathlib import Path
 from stages import config
 from stages.train import loop
+from stages.train import trainer as trainer_module
 from stages.train.distributed import join
 
 torch.set_num_threads(1)
-loop.precision = lambda _: torch.float32
+trainer_module.precision = loop.precision = lambda _: torch.float32
 drawn = torch.randn
 torch.randn = lambda shape, **how: drawn(*shape[:2], 1, generator=torch.Generator().manual_seed(0)).expand(shape)
 root, rows = Path(sys.argv[1]), sys.argv[2:]
@@ -87,7 +88,7 @@ def test_two_processes_have_the_losses_and_gradients_of_one(uneven, tmp_path):
 @pytest.mark.integration
 def test_one_process_writes_and_another_number_of_them_resumes(project, settings, monkeypatch):
     row = "bootstrap-500-2280-stable"
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("stages.train.trainer.CHECKPOINT_SECONDS", 0.0)
     real = loop.Trainer.advance
 
     def stop(self, *batch):

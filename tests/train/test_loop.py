@@ -97,13 +97,13 @@ def test_a_run_repeats_bit_by_bit_and_another_seed_does_not(name, project):
 def stop_at(step: int, monkeypatch) -> None:
     """Interrupt the next training before this step, once, and let it save a checkpoint just before."""
     advance = loop.Trainer.advance
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", math.inf)
+    monkeypatch.setattr("stages.train.trainer.CHECKPOINT_SECONDS", math.inf)
 
     def stop(self, *batch):
         if self.step == step:
             monkeypatch.setattr(loop.Trainer, "advance", advance)
             raise KeyboardInterrupt
-        monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0 if self.step == step - 1 else math.inf)
+        monkeypatch.setattr("stages.train.trainer.CHECKPOINT_SECONDS", 0 if self.step == step - 1 else math.inf)
         return advance(self, *batch)
 
     monkeypatch.setattr(loop.Trainer, "advance", stop)
@@ -320,7 +320,7 @@ TOLERANCE = {torch.float32: (1e-5, 1e-4), torch.bfloat16: (0.02, 0.08)}
 
 def step_of(job: loop.Job, precision, monkeypatch, plain: bool) -> tuple[float, torch.Tensor]:
     """Loss and gradient of the first batch, batch norm and dropout frozen."""
-    monkeypatch.setattr(loop, "precision", lambda _: precision)
+    monkeypatch.setattr("stages.train.trainer.precision", lambda _: precision)
     trainer = loop.Trainer(job, torch.device("cpu"))
     if plain:
         trainer.network.to(memory_format=torch.contiguous_format)

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from stages import arrays
+from stages.model.network import build
+from stages.model.predictor import Predictor
 from stages.train import traces
 from stages.train.traces import Trace, moments
+from tests.train.tiny import hyperparameters
 
 
 def test_moments_end_with_the_last_step_and_never_repeat():
@@ -41,3 +44,20 @@ def test_a_row_without_boxes_follows_nothing(packed, settings):
     trace = Trace(packed, settings.rows["bce-2780"], np.array([], np.int64))
     trace.take(1, None)
     assert {name: len(value) for name, value in trace.arrays().items()} == {"steps": 0, "images": 0, "pixels": 0}
+
+
+def test_the_labels_of_proposals_are_followed_as_they_are(packed, settings):
+    row = settings.rows["bce-500-2280"]
+    box = arrays.pools(packed, row)[1]
+    maps = np.random.default_rng(0).integers(0, 2, packed.train.images.shape[:3], np.uint8)
+    trace = Trace(packed, row, box, maps)
+    predictor = Predictor(build(hyperparameters(row)), hyperparameters(row), None)
+    trace.take(1, predictor)
+    assert np.array_equal(trace.arrays()["target"][0], maps[trace.images].ravel()[trace.pixels])
+    assert "target" not in taken_without(packed, row, box, predictor)
+
+
+def taken_without(packed, row, box, predictor):
+    trace = Trace(packed, row, box)
+    trace.take(1, predictor)
+    return trace.arrays()
