@@ -226,6 +226,11 @@ class Paper(Model):
     readings: Readings
     asked: Claims
 
+    @property
+    def most_overhead(self) -> float:
+        """How many times the training time of plain BCE is no overhead, by the claim that there is none."""
+        return next(claim.check.threshold for claim in self.asked.claims if claim.id == "no-overhead")
+
     def row(self, name: str, recipe: str | None = None) -> PrintedRow | None:
         """Return what the paper prints for a row; a recipe's row has the number of the row without the suffix."""
         rows = self.numbers.rows

@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 
 from stages import config, paths
-from stages.analysis import annotation, claims, paper, reference_results, runtime
+from stages.analysis import annotation, claims, methods, paper, reference_results, runtime
 from stages.analysis.naming import RECIPE_NAMES, dataset_title
 from stages.analysis.own import ranking
 from stages.analysis.paper import Paper
@@ -20,7 +20,7 @@ from stages.figures import front, table2
 from stages.figures import runtime as runtime_figure
 from stages.figures.style import CLASS_COLOURS, Picture
 from stages.paths import ROOT
-from stages.report import answer, claims_table, notebooks, own, pages
+from stages.report import answer, claims_table, methods_table, notebooks, own, pages
 from stages.report.claim_page import claim_page
 from stages.report.paper_tables import Comparison, paper_tables
 from stages.report.run_tables import flip_table, other_rows, parts_table, shape_table
@@ -91,6 +91,8 @@ def build(root: Path = ROOT) -> dict[str, str]:
         tables=[table.html() for table in paper_tables(comparison)],
         others=_html(other_rows(comparison)),
         parts=_html(parts_table(comparison)),
+        methods=_methods(printed, root),
+        elsewhere=methods_table.ELSEWHERE,
         sensitivity=_html(sensitivity_table(Comparison(printed, settings.rows, dataset, trained))) if trained else None,
         flips=flip_table(comparison).html(),
         shapes=shape_table(comparison).html(),
@@ -110,6 +112,20 @@ def build(root: Path = ROOT) -> dict[str, str]:
     )
     evidence = {f"claims/{one.claim.id}.html": claim_page(one, settings, reference, root) for one in judged}
     return {"index.html": page} | evidence
+
+
+def _methods(printed: Paper, root: Path) -> list[dict[str, Any]]:
+    """Return what the page says of other methods, for each dataset."""
+    tried, most = methods.tried(root), printed.most_overhead
+    return [
+        {
+            "answers": methods_table.answers(name, found),
+            "standing": methods_table.standing(name, found),
+            "overhead": methods_table.overhead(name, found, most),
+            "table": methods_table.methods_table(name, found, tried).html(),
+        }
+        for name, found in methods.load(printed.asked, root).items()
+    ]
 
 
 def _own_page(settings: Settings, printed: Paper, found: Results, root: Path) -> str:

@@ -1,7 +1,8 @@
 """What the reference runs say: python -m stages.report.reference
 
-Writes tables, claims, overview and masks of each dataset into reference/<dataset>/, docs/results.md, and the main rows
-of README.md between their marks. Numbers, plots and labels alone, so that it may be published of any dataset.
+Writes tables, claims, overview and masks of each dataset into reference/<dataset>/, docs/results.md, and into README.md
+the main rows and the best of other methods, between their marks. Numbers, plots and labels alone, so that it may be
+published of any dataset.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 from matplotlib import rc_context
 
 from stages import config
-from stages.analysis import causes, claims, paper, reference_results
+from stages.analysis import causes, claims, methods, paper, reference_results
 from stages.analysis.naming import FIRST, RECIPE_NAMES, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
@@ -26,6 +27,7 @@ from stages.report.answer import LITERAL, METHODS, STABLE, gaps, over_draws, sha
 from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
+from stages.report.methods_table import ELSEWHERE, answers, methods_table, overhead, standing
 from stages.report.paper_tables import Comparison, paper_tables
 from stages.report.run_tables import parts_table
 from stages.report.sensitivity import sensitivity_table
@@ -75,8 +77,12 @@ def write_all(root: Path = ROOT) -> list[Path]:
         (out / "masks.png").write_bytes(masks(dataset, root).png())
     (root / "docs" / "results.md").write_text(results_page(complete, printed, root), encoding="utf-8")
     readme = root / "README.md"
-    rows = main_rows(printed, list(complete.values()), settings.rows)
-    readme.write_text(insert(readme.read_text(encoding="utf-8"), "main-rows", rows), encoding="utf-8")
+    text = insert(
+        readme.read_text(encoding="utf-8"), "main-rows", main_rows(printed, list(complete.values()), settings.rows)
+    )
+    compared = methods.load(printed.asked, root)
+    best = "".join(f"- {' '.join(answers(name, found))}\n" for name, found in compared.items())
+    readme.write_text(insert(text, "methods", best), encoding="utf-8")
     return folders
 
 
@@ -126,6 +132,11 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         "interval is wider for it.\n",
         criteria_markdown(complete),
     ]
+    if compared := methods.load(printed.asked, root):
+        parts += ["## Boxes to masks: what would you have got instead?\n", _methods_answers(compared, printed)]
+        tried = methods.tried(root)
+        parts += [methods_table(name, found, tried).markdown() for name, found in compared.items()]
+        parts.append(ELSEWHERE + "\n")
     if many := many_classes_tables(config.load(root).rows, printed, root):
         parts += ["## More than three classes\n", "The paper leaves them to future work. " + SEE_STABILITY]
         parts += [table.markdown() for table in many]
@@ -140,6 +151,13 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
             tables,
         ]
     return "\n".join(parts)
+
+
+def _methods_answers(compared: Mapping[str, Sequence[methods.Method]], printed: Paper) -> str:
+    """Return what is best with some masks and without any, and what labels and losses cost, as a Markdown list."""
+    lines = [" ".join([*answers(name, found), standing(name, found)]) for name, found in compared.items()]
+    lines += filter(None, (overhead(name, found, printed.most_overhead) for name, found in compared.items()))
+    return "".join(f"- {line}\n" for line in lines)
 
 
 def _gap_table(complete: Mapping[str, ReferenceResults], printed: Paper) -> str:

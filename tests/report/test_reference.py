@@ -10,7 +10,7 @@ import pytest
 from stages.errors import UserError
 from stages.report import reference
 
-MARKS = "<!-- main-rows: begin -->\nstale\n<!-- main-rows: end -->\n"
+MARKS = "".join(f"<!-- {part}: begin -->\nstale\n<!-- {part}: end -->\n" for part in ("main-rows", "methods"))
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def test_everything_is_written_beside_the_trainings_and_into_the_readme(referenc
     assert readme.startswith("before\n")
     assert readme.endswith("after\n")
     assert "stale" not in readme
+    assert "\n- With these labels on synthetic street scenes, " in readme
     assert "sensitivity.md" not in names
     # Car IoU of the miniature: 15 below the paper's, one more with seed 1; the literal recipe's collapses
     lines = [[cell.strip() for cell in line.split("|")[1:5]] for line in readme.splitlines() if line.startswith("| ")]
@@ -45,6 +46,7 @@ def test_everything_is_written_beside_the_trainings_and_into_the_readme(referenc
     assert stable == ["18 % masks + boxes", "the method, stable", "", "70.95 ± 0.71 (n = 2)"]
     assert of_stable[3].startswith("92 % [")
     page = (reference_runs / "docs" / "results.md").read_text()
+    assert "## Boxes to masks: what would you have got instead?" in page and "| grabcut-500-2280 |" in page
     assert (folder / "tables" / "table2.md").read_text() in page
     assert "mean ± standard deviation over n = 2 seeds" in page
     (line,) = (line for line in page.splitlines() if line.startswith("| Bootstrapping beats the masks alone |"))
