@@ -7,6 +7,7 @@ reads. `arrays.json` records each file's shape, dtype and SHA-256; it is written
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from stages.config import FEW, PAPER_IMAGES, Row
-from stages.errors import UserError
+from stages.errors import UserError, writing
 
 BACKGROUND = "background"
 """Name of the mask value 0."""
@@ -173,7 +174,27 @@ def create(path: Path, counts: dict[str, int], size: tuple[int, int], tasks: Seq
         for stale in (path / split).glob("*.npy"):
             stale.unlink()
         for name, (shape, dtype) in specs(count, size, tasks).items():
-            np.lib.format.open_memmap(path / split / name, mode="w+", dtype=dtype, shape=shape)
+            allocate(path / split / name, dtype, shape)
+
+
+def allocate(file: Path, dtype: str, shape: tuple[int, ...]) -> np.memmap:
+    """Create a .npy file full of zeros, and return a memory map of it that can be written to.
+
+    Its place on the disk is taken at once: a map that a full disk has no room for would end the process with a signal.
+
+    Args:
+        file: To create; an existing one is written over.
+        dtype, shape: Of the array.
+
+    Raises:
+        OSError: There is no room; nothing unfinished is left.
+    """
+    with writing(file):
+        array = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with file.open("r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+    return array
 
 
 def write(path: Path, split: str, index: int, entry: dict[str, np.ndarray]) -> None:
@@ -303,8 +324,9 @@ def write_json(file: Path, value: Any) -> None:
     A kill at any moment leaves the old file or the new one, never a part.
     """
     unfinished = file.with_name(f".{file.name}.partial")
-    unfinished.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(file)
+    with writing(file, unfinished):
+        unfinished.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        unfinished.replace(file)
 
 
 def _share(count: int, images: int, paper: int) -> int:

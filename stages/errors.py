@@ -1,8 +1,12 @@
 """The one kind of error that a user sees, and how a program ends with it."""
 
+import errno
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 
@@ -30,16 +34,82 @@ class NotFinite(UserError):
         )
 
 
+REMEDIES = {
+    errno.ENOSPC: "free some space, then run this again",
+    errno.EDQUOT: "free some of your quota, then run this again",
+    errno.EFBIG: "raise the limit on the size of a file (`ulimit -f`), then run this again",
+    errno.EACCES: "allow this user to read and write there, then run this again",
+    errno.EPERM: "allow this user to read and write there, then run this again",
+    errno.EROFS: "use a copy of the project on a file system that can be written to",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`), then run this again",
+    errno.ENFILE: "end what holds many files open, then run this again",
+    errno.ENOMEM: "end what holds much memory, then run this again",
+    errno.EIO: "the disk failed: check it, then run this again",
+    errno.ENOTDIR: "move away the file that stands where a folder should, then run this again",
+    errno.EISDIR: "move away the folder that stands where a file should, then run this again",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "mend the link, then run this again",
+    errno.ENOENT: "if it should be there, run this again",
+}
+"""What to do about an error of the operating system."""
+OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What is wrong with the disk, not with who uses it."""
+
+
+def of_system(error: OSError) -> str:
+    """Return an error of the operating system as a user sees it: where, what, and what to do.
+
+    Args:
+        error: Any OSError; one without a number says what it says.
+    """
+    if error.errno is None:
+        return str(error) or type(error).__name__
+    where = error.filename2 or error.filename
+    if not isinstance(where, str | bytes | os.PathLike):  # a write to an open file, which is most likely of the project
+        where = Path.cwd() if error.errno in OF_DISK else ""
+    place = f"{os.fsdecode(where)}: " if where else ""
+    what = error.strerror or os.strerror(error.errno)
+    remedy = REMEDIES.get(error.errno)
+    return f"{place}{what[:1].lower()}{what[1:]}" + (f"; {remedy}" if remedy else "")
+
+
+@contextmanager
+def writing(file: Path, unfinished: Path | None = None) -> Iterator[None]:
+    """Name the file that an OSError of the block is about, and take away what is unfinished of it.
+
+    The system names no file where a write fails that was opened before.
+
+    Args:
+        file: That the block writes.
+        unfinished: Where it does so, if under another name.
+    """
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            (unfinished or file).unlink(missing_ok=True)
+        error.filename = str(file)
+        raise
+
+
 def one_line(message: object) -> str:
     """Return a message as one line: control characters and bytes that are not UTF-8, as names may have, are escaped."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], str(message))
 
 
 def run(main: Callable[[], Any]) -> None:
-    """Call `main()`; print a UserError as one line to stderr and exit with status 1, without a traceback."""
+    """Call `main()`; print a UserError, or what the system refused, as one line to stderr and exit with status 1.
+
+    So there is no traceback. A BrokenPipeError, whoever read the output having gone, ends quietly.
+    """
     try:
         main()
     except UserError as error:
         sys.exit(f"error: {one_line(error)}")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would try to write once more
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(f"error: {one_line(of_system(error))}")
     except KeyboardInterrupt:
         sys.exit(130)

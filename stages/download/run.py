@@ -8,7 +8,7 @@ from pathlib import Path
 from stages.config import Profile
 from stages.download.manifest import write
 from stages.download.registry import source
-from stages.errors import UserError
+from stages.errors import OF_DISK, UserError
 
 
 def download(profile: Profile, dataset: str, out: Path, environ: Mapping[str, str] = os.environ) -> Path:
@@ -21,6 +21,8 @@ def download(profile: Profile, dataset: str, out: Path, environ: Mapping[str, st
         found = source(profile.scenes.source).find(profile.scenes, out, environ)
         manifest, notes = write(found, dataset, out)
     except OSError as error:
+        if error.filename is None or error.errno in OF_DISK:  # of what is written here, not of the data
+            raise
         raise UserError(f"{error.filename}: {error.strerror}; `download` must be able to read and list it") from None
     for note in notes:
         print(f"note: {note}", file=sys.stderr)

@@ -9,7 +9,7 @@ from stages import left_out, paths
 from stages.arrays import open_packed, read_npz
 from stages.config import Settings
 from stages.device import resolve
-from stages.errors import UserError
+from stages.errors import UserError, writing
 from stages.evaluate.result_files import write_rounded
 from stages.evaluate.scores import evaluate
 from stages.evaluate.traces import trace_metrics
@@ -48,5 +48,6 @@ def evaluate_run(settings: Settings, row: str, seed: int, root: Path = paths.ROO
     out = paths.evaluate(row, seed, root)
     (out / left_out.FILE).unlink(missing_ok=True)
     write_rounded(out / "metrics.json", metrics)
-    np.savez_compressed(paths.reset(out / "pictures.npz"), **pictures)
+    with writing(out / "pictures.npz"):
+        np.savez_compressed(paths.reset(out / "pictures.npz"), **pictures)
     return metrics

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.arrays import VOID, Packed, open_packed, pools, task_masks, write_json
+from stages.arrays import VOID, Packed, allocate, open_packed, pools, task_masks, write_json
 from stages.config import PROPOSED, Row
 from stages.progress import bar
 from stages.proposals import crf, grabcut
@@ -76,7 +76,7 @@ def make(folder: Path, out: Path, names: Collection[str] = PROPOSED, workers: in
     every, masked = range(len(packed.train)), packed.pp_order[: packed.contents.masked]
     for name, (settings, work) in methods.items():
         place = file(out, name)
-        maps = np.lib.format.open_memmap(place, "w+", np.uint8, packed.train.images.shape[:3])
+        maps = allocate(place, "uint8", packed.train.images.shape[:3])
         seconds = 0.0
         for index, (labels, took) in zip(every, _run(work, every, workers, name), strict=True):
             maps[index] = labels

@@ -4,6 +4,7 @@ A checkpoint lies outside of DVC's outs, which DVC deletes before a stage runs, 
 the run depends on, so that a run with another tau, other data or other code never resumes it.
 """
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from stages.errors import UserError
+from stages.errors import UserError, writing
 
 
 class Checkpoint:
@@ -37,10 +38,29 @@ class Checkpoint:
             return None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write `state` atomically: a kill at any moment leaves the old or the new one."""
-        temporary = self._file.with_suffix(".tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, self._file)
+        """Write `state` atomically, see `write_state`."""
+        write_state(self._file, state)
+
+
+def write_state(file: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values, as `torch.load` reads them.
+
+    A kill at any moment leaves the old file or the new one. Both are put together in memory: torch, writing to a full
+    disk, raises what does not say so.
+
+    Args:
+        file: To write.
+        state: Of tensors and plain values.
+
+    Raises:
+        OSError: The file cannot be written; the old one is as it was, and nothing unfinished is left.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    temporary = file.with_suffix(".tmp")
+    with writing(file, temporary):
+        temporary.write_bytes(content.getbuffer())
+        os.replace(temporary, file)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from stages.arrays import Packed
 from stages.device import precision
-from stages.errors import NotFinite
+from stages.errors import NotFinite, of_system, writing
 from stages.model.erfnet import ERFNet
 from stages.model.hyperparameters import Hyperparameters
 from stages.model.network import build, normalise
@@ -28,7 +28,7 @@ from stages.model.predictor import Predictor, flipper_of, teach
 from stages.progress import bar
 from stages.train import cuda_graph, snapshots, traces
 from stages.train.batches import Batches, plan
-from stages.train.checkpoints import Checkpoint
+from stages.train.checkpoints import Checkpoint, write_state
 from stages.train.distributed import Ranks
 from stages.train.encoder import pretrain
 from stages.train.teacher import Teacher
@@ -154,6 +154,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.iou = _RunningIoU(chosen, ranks)
         self.step, self.seconds, self.resumed, self._earlier_steps = 0, job.seconds, 0, job.earlier_steps
+        self._warned = False  # that a checkpoint could not be written
         self._resume()
         if self.step == 0 and chosen.encoder_steps:
             pretrain(cast(ERFNet, self.network), chosen, job.packed, job.pp, self.seed, device)
@@ -193,9 +194,17 @@ class Trainer:
                     saved_at = time.monotonic()
 
     def save(self) -> None:
-        """Write the checkpoint, from which another process goes on; do nothing without one."""
+        """Write the checkpoint, from which another process goes on; do nothing without one.
+
+        Where it cannot be written, say so once, and train on: what is lost if this is interrupted is time.
+        """
         if self._checkpoint:
-            self._checkpoint.save(self._state())
+            try:
+                self._checkpoint.save(self._state())
+            except OSError as error:
+                if not self._warned:
+                    tqdm.write(f"note: no checkpoint of step {self.step}, training goes on without: {of_system(error)}")
+                self._warned = True
 
     def advance(self, images: Tensor, labels: Supervision) -> tuple[Tensor, dict[str, Tensor]]:
         """Take one optimiser step.
@@ -237,13 +246,16 @@ class Trainer:
 
     def write(self, out: Path) -> None:
         """Write OUTPUT_FILES into the folder `out`, which has none of them."""
-        (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
-        torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, out / "weights.pt")
+        with writing(out / "history.jsonl"):
+            (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.history))
+        weights = {name: value.cpu() for name, value in self.network.state_dict().items()}
+        write_state(out / "weights.pt", weights)
         if self.teacher:
             followed = self.teacher.network.state_dict()
-            torch.save({name: value.cpu() for name, value in followed.items()}, out / "teacher.pt")
-        np.savez_compressed(out / "snapshots.npz", **self.snapshots.arrays())  # type: ignore[arg-type]
-        np.savez_compressed(out / "trace.npz", **self.trace.arrays())  # type: ignore[arg-type]
+            write_state(out / "teacher.pt", {name: value.cpu() for name, value in followed.items()})
+        for name, arrays in (("snapshots", self.snapshots.arrays()), ("trace", self.trace.arrays())):
+            with writing(out / f"{name}.npz"):
+                np.savez_compressed(out / f"{name}.npz", **arrays)  # type: ignore[arg-type]
 
     def timing(self) -> dict[str, Any]:
         """Return the part of record.json that is known at the end; `seconds` are the loop's, over all resumptions."""

@@ -1,12 +1,17 @@
 """What an interrupted training leaves, and that two never write to the same files."""
 
+import errno
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 
+from stages import config, paths
 from stages.errors import UserError
-from stages.train.checkpoints import exclusive_lock, open_checkpoint
+from stages.train import loop
+from stages.train.checkpoints import exclusive_lock, open_checkpoint, write_state
+from tests.train import tiny
 
 CPU = torch.device("cpu")
 
@@ -18,6 +23,39 @@ def test_a_torn_checkpoint_counts_as_none(tmp_path):
         assert saved.load(CPU) is None
         saved.save({"step": 3, "tensor": torch.ones(2)})
         assert saved.load(CPU)["step"] == 3
+
+
+def full(self: Path, content: bytes) -> None:
+    """Write a half, as a disk without room does."""
+    with self.open("wb") as stream:
+        stream.write(bytes(content)[: len(content) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_where_there_is_no_room_the_old_state_stays_and_nothing_unfinished(tmp_path, monkeypatch):
+    file = tmp_path / "state.pt"
+    write_state(file, {"step": 1})
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device: '.*state.pt'"):
+        write_state(file, {"step": 2})
+    assert torch.load(file) == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_training_goes_on_without_its_checkpoints_and_says_so_once(tmp_path, monkeypatch, capsys):
+    tiny.write_project(root := tmp_path)
+    whole = loop.train(config.load(root), "bce-500", 0, root)
+    weights = (whole / "weights.pt").read_bytes()
+    monkeypatch.setattr("stages.train.trainer.CHECKPOINT_SECONDS", 0.0)
+    write = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda self, x: (full if "state" in self.name else write)(self, x))
+    capsys.readouterr()
+    again = loop.train(config.load(root), "bce-500", 0, root)
+    assert (again / "weights.pt").read_bytes() == weights
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    (note,) = notes
+    assert "no checkpoint of step 1, training goes on without: " in note and note.endswith("then run this again")
+    assert not list(paths.checkpoints(root).rglob("state*"))
 
 
 def test_a_checkpoint_stays_after_an_exception_and_goes_after_success(tmp_path):
