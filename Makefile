@@ -44,10 +44,13 @@ lint: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
 
-# dvc's experiments are git commits, and fail without an author.
+# dvc works in a git repository, which an unpacked archive is not; its experiments are commits, and fail without an author.
 identity:
+	@[ -e .git ] || { echo "no git repository here, as in an archive: making one, with one commit"; git init --quiet; }
 	@git config user.email >/dev/null || git config user.email reproduce@localhost
 	@git config user.name >/dev/null || git config user.name reproduce
+	@git rev-parse --verify --quiet HEAD >/dev/null || \
+	  { git add --all && git commit --quiet --message="The project as unpacked"; }
 
 # No local version (+cpu) and no CUDA packages: torch brings its own, by platform.
 lock:
@@ -61,5 +64,5 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	@rm -rf data/valid.txt data/code data/*/source.json data/*/scenes data/*/packed runs results metrics.json .checkpoints .clones/data-*
+	@rm -rf data/valid.txt data/code data/*/source.json data/*/scenes data/*/packed data/*/proposals runs results metrics.json .checkpoints .clones/data-*
 	@find reports -mindepth 1 ! -name README.md -delete

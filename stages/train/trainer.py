@@ -293,10 +293,19 @@ class Trainer:
             "iou": [self.iou.intersection, self.iou.union],
         }
 
+    def _fits(self, state: Any) -> bool:
+        """Return whether a checkpoint is one of this training, and not of another network or an older version."""
+        own = self._state()
+        if not isinstance(state, dict) or set(state) != set(own):
+            return False
+        networks = [key for key in ("network", "teacher") if own[key] is not None]
+        same = all(state[key] is not None and _shapes(state[key]) == _shapes(own[key]) for key in networks)
+        return same and isinstance(state["step"], int) and 0 <= state["step"] <= self.steps
+
     def _resume(self) -> None:
         where = self.device if self.ranks.world == 1 else torch.device("cpu")
         state = self.ranks.broadcast(self._checkpoint.load(where) if self._checkpoint else None)
-        if state is None:
+        if state is None or not self._fits(state):
             return
         self.step, self.seconds, self.resumed = state["step"], state["seconds"], state["resumed"]
         self.resumed += self.step < self.steps  # else it was trained ahead, see ahead.py
@@ -312,6 +321,10 @@ class Trainer:
             for key in ("snapshots", "trace")
         )
         self.iou.intersection, self.iou.union = state["iou"]
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "shape", None) for name, value in state.items()}
 
 
 def _optimiser(network: nn.Module, chosen: Hyperparameters) -> torch.optim.Optimizer:

@@ -10,7 +10,8 @@ import torch
 from stages import config, paths
 from stages.errors import UserError
 from stages.train import loop
-from stages.train.checkpoints import exclusive_lock, open_checkpoint, write_state
+from stages.train.checkpoints import Checkpoint, exclusive_lock, open_checkpoint, write_state
+from stages.train.trainer import Trainer
 from tests.train import tiny
 
 CPU = torch.device("cpu")
@@ -96,3 +97,26 @@ def test_who_waits_gets_the_lock_once_it_is_free(tmp_path, capsys):
     waiting.join(timeout=60)
     assert entered.is_set()
     assert capsys.readouterr().out == "bce-500-0: in training already; waiting for it\n"
+
+
+@pytest.mark.parametrize("kept", ["another network", "an older version", "a later step", "no dictionary"])
+def test_a_checkpoint_of_something_else_starts_the_training_anew(tmp_path, kept):
+    tiny.write_project(root := tmp_path)
+    settings = config.load(root)
+    job = loop.prepare(settings, "bce-500", 0, root)
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    saved = Checkpoint(folder)
+    Trainer(job, CPU, saved).save()
+    state = torch.load(folder / "state.pt")
+    if kept == "another network":
+        state["network"] = {name: torch.zeros(*value.shape, 2) for name, value in state["network"].items()}
+    if kept == "an older version":
+        del state["trace"]
+    if kept == "a later step":
+        state["step"] = 1000
+    write_state(folder / "state.pt", [1, 2] if kept == "no dictionary" else state)
+    trainer = Trainer(job, CPU, saved)
+    assert (trainer.step, trainer.resumed) == (0, 0)
+    trainer.fit("test", shown=False)
+    assert trainer.step == trainer.steps
