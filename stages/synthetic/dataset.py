@@ -93,7 +93,7 @@ def _clear(out: Path) -> None:
         return
     own = {"leftImg8bit", "gtFine", "manifest.json"}
     for path in sorted(out.iterdir()):
-        if path.name not in own or path.is_symlink():
+        if path.name not in own or (path.is_symlink() and path.is_dir()):  # DVC's cache links files alone
             raise UserError(f"{path} was not drawn by this project; move it away, {out} is written anew")
     for path in out.iterdir():
         if path.is_dir():

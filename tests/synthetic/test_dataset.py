@@ -92,6 +92,21 @@ def test_drawing_again_replaces_what_was_drawn_and_gives_the_same_bytes(out):
     assert len(list(out.glob("leftImg8bit/*/*/*.png"))) == 3
 
 
+def test_links_into_dvcs_cache_are_replaced_and_what_they_lead_to_stays(out, tmp_path):
+    """As of `dvc config cache.type symlink`."""
+    scenes, cache = profile(synthetic(2, 1, size=(64, 32))), tmp_path / "cache"
+    download(scenes, "drawn", out)
+    before = relative(out)
+    cache.mkdir()
+    for number, file in enumerate(path for path in sorted(out.rglob("*")) if path.is_file()):
+        file.rename(cache / str(number))
+        file.symlink_to(cache / str(number))
+    kept = relative(cache)
+    download(scenes, "drawn", out)
+    assert relative(out) == before and relative(cache) == kept
+    assert not any(path.is_symlink() for path in out.rglob("*"))
+
+
 def test_files_that_were_not_drawn_are_never_deleted(out):
     out.mkdir(parents=True)
     (out / "holiday.png").write_text("mine")
