@@ -132,6 +132,25 @@ def answers(dataset: str, methods: Sequence[Method]) -> list[str]:
     return sentences
 
 
+def brief(dataset: str, methods: Sequence[Method]) -> str:
+    """Return the same without costs, as a line of README has it; "" without the stable recipe or a method with masks.
+
+    Args:
+        dataset, methods: As for `answers`.
+    """
+    stable = next((one for one in methods if one.name == STABLE), None)
+    found, alone = best(methods, masks=True), best(methods, masks=False)
+    if stable is None or found is None:
+        return ""
+    of_stable = "" if found is stable else f" (the stable recipe: {_iou(stable.iou)})"
+    without = f"; without any mask {WORDS.get(alone.name, alone.name)}: {_iou(alone.iou)}" if alone else ""
+    return (
+        f"{dataset_title(dataset)}: {WORDS.get(found.name, found.name)}, {_iou(found.iou)}{of_stable}{without}".replace(
+            ", no masks", ""
+        )
+    )
+
+
 def standing(dataset: str, methods: Sequence[Method]) -> str:
     """Return which of the other methods the stable recipe is ahead of, and which it does not beat.
 

@@ -27,7 +27,7 @@ from stages.report.answer import LITERAL, METHODS, STABLE, gaps, over_draws, sha
 from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
-from stages.report.methods_table import ELSEWHERE, answers, methods_table, overhead, standing
+from stages.report.methods_table import ELSEWHERE, answers, brief, methods_table, overhead, standing
 from stages.report.paper_tables import Comparison, paper_tables
 from stages.report.run_tables import parts_table
 from stages.report.sensitivity import sensitivity_table
@@ -81,7 +81,7 @@ def write_all(root: Path = ROOT) -> list[Path]:
         readme.read_text(encoding="utf-8"), "main-rows", main_rows(printed, list(complete.values()), settings.rows)
     )
     compared = methods.load(printed.asked, root)
-    best = "".join(f"- {' '.join(answers(name, found))}\n" for name, found in compared.items())
+    best = "".join(f"- {brief(name, found)}.\n" for name, found in compared.items())
     readme.write_text(insert(text, "methods", best), encoding="utf-8")
     return folders
 

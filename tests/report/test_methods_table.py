@@ -6,7 +6,7 @@ import io
 from stages.analysis.methods import Method
 from stages.analysis.statistics import Estimate, Measured
 from stages.report import methods_table
-from stages.report.methods_table import answers, overhead, standing
+from stages.report.methods_table import answers, brief, overhead, standing
 
 STABLE = Method("bootstrap-500-2280-stable", True, Measured((76.0, 77.0)), time=1.5)
 LITERAL = Method("bootstrap-500-2280", True, Measured((73.0,)), time=1.02)
@@ -68,6 +68,14 @@ def test_where_the_stable_recipe_is_best_it_is_ahead_of_nobody():
         "With these labels on synthetic street scenes, the method, stable recipe is best: 76.5 ± 0.7 % (n = 2), at "
         "1.5 times plain BCE’s training time."
     ]
+
+
+def test_readme_has_one_line_of_it():
+    assert brief("synthetic", [CRF, STABLE, GRABCUT]) == (
+        "synthetic street scenes: refinement by a dense CRF, chosen on the masks, 79.0 ± 1.4 % (n = 2) (the stable "
+        "recipe: 76.5 ± 0.7 % (n = 2)); without any mask GrabCut in each box: 74.0 % (n = 1)"
+    )
+    assert brief("synthetic", [GRABCUT]) == ""
 
 
 def test_the_stable_recipe_beats_only_what_the_interval_tells():
