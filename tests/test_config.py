@@ -66,6 +66,50 @@ def test_auto_is_the_profiles_value_and_a_number_wins(root: Path) -> None:
     assert (load(root).steps, load(root).learning_rate) == (7, 0.001)
 
 
+def test_methods_are_the_usual_ones_or_those_that_are_named(root: Path) -> None:
+    assert load(root).methods == ("grabcut-500-2280", "self-training-500-2280")
+    put(root, "params.yaml", r"^methods: auto", "methods: [sdi-0-2780]")
+    assert load(root).methods == ("sdi-0-2780",)
+    put(root, "params.yaml", r"^methods: .*", "methods: []")
+    assert load(root).methods == ()
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ("[sdi]", 'params.yaml: methods is ["sdi"]; allowed: auto, or of grabcut-0-2780, '),
+        ("[bce-500]", 'params.yaml: methods is ["bce-500"]; allowed: auto, or of '),
+        ("sdi-0-2780", 'params.yaml: methods is "sdi-0-2780"; allowed: a list of rows of rows.methods'),
+        ("3", "params.yaml: methods is 3; allowed: a list of rows of rows.methods in configs/rows.yaml, or auto"),
+    ],
+)
+def test_methods_that_are_not_allowed_are_refused(root: Path, methods: str, message: str) -> None:
+    put(root, "params.yaml", r"^methods: auto", f"methods: {methods}")
+    assert message in refusal(root)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            "{classes: one, loss: bce, pp: 500, box: 2280, usual: true}",
+            "usual is for rows with labels other than boxes",
+        ),
+        ("{classes: one, loss: uncertainty, pp: 500, box: 2280, labels: crf}", "are for rows of loss bce"),
+        ("{classes: one, loss: bce, pp: 500, box: 0, labels: crf}", "are for rows of loss bce with box images"),
+        ("{classes: one, loss: bce, pp: 0, box: 2280, labels: fill}", "needs pixel-perfect images, for the fill rate"),
+        (
+            "{classes: one, loss: bce, pp: 500, box: 2280, labels: mcg}",
+            "allowed: boxes; for loss bce also grabcut, crf",
+        ),
+        ("{classes: one, loss: bce, pp: 500, box: 2280, labels: crf}", "is in the wrong group"),
+    ],
+)
+def test_rows_with_labels_that_do_not_go_together_are_refused(root: Path, entry: str, message: str) -> None:
+    put(root, "configs/rows.yaml", r"^    bce-500-2280: .*", f"    bce-500-2280: {entry}")
+    assert message in refusal(root)
+
+
 def test_numbers_are_read_as_yaml_1_2(root: Path) -> None:
     put(root, "params.yaml", r"^tau: 2.5", "tau: 1e-3")
     assert load(root).params.tau == 0.001
