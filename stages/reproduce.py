@@ -36,7 +36,7 @@ def main() -> None:
     settings = config.load()
     jobs = default_jobs(settings) if arguments.jobs is None else arguments.jobs
     queue.check(settings, jobs)
-    status = reproduce(paths.ROOT, "boxes") if jobs > 1 or arguments.queue else 0
+    status = reproduce(paths.ROOT, "proposals") if jobs > 1 or arguments.queue else 0
     if not status and arguments.queue:
         train_in_queue(paths.ROOT, settings, jobs)
         jobs = 1
@@ -60,7 +60,7 @@ def reproduce_beside(root: Path, settings: Settings, jobs: int) -> int:
     """Run `dvc repro` with `jobs` rows in training at a time, and return its exit status.
 
     Args:
-        root: The project, its boxes up to date.
+        root: The project, its boxes and proposals up to date.
         settings: Of the project.
         jobs: How many, DVC's own one included.
     """

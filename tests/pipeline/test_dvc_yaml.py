@@ -16,7 +16,7 @@ from tests.two_classes import CLASSES
 
 STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 SETTINGS = load(ROOT)
-LICENSED = ("download", "boxes", "figure2", "figure3", "figure5", "figure6", "report")
+LICENSED = ("download", "boxes", "proposals", "figure2", "figure3", "figure5", "figure6", "report")
 
 
 def test_every_stage_says_what_it_does() -> None:
@@ -81,7 +81,7 @@ def test_validate_declares_the_code_that_it_imports() -> None:
     assert deps == {file for file in files if not file.endswith("__init__.py")}
 
 
-PACKAGES = ["synthetic", "download", "boxes", "model", "train", "evaluate", "analysis", "figures", "report"]
+PACKAGES = ["synthetic", "download", "boxes", "proposals", "model", "train", "evaluate", "analysis", "figures", "report"]
 
 
 def test_a_package_imports_no_later_package() -> None:
