@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help reproduce queue test test-fast compare lint lock clean identity
+.PHONY: help reproduce queue test test-fast compare lint lock clean identity verify
 
 help:
 	@echo "make reproduce   install into .venv, then run the whole pipeline (dvc repro) and print a table"
@@ -11,6 +11,7 @@ help:
 	@echo "make test        lint, types, and all tests but slow ones"
 	@echo "make test-fast   without dvc, papermill, whole trainings and simulations"
 	@echo "make compare     a table of the experiments made by dvc exp run"
+	@echo "make verify      hash DVC's cache and the committed reference anew"
 	@echo "make lint        ruff and mypy"
 	@echo "make lock        write requirements.lock anew from pyproject.toml"
 	@echo "make clean       remove what the pipeline made; dvc's cache, .venv and your own data stay"
@@ -31,6 +32,9 @@ test-fast: .venv/installed
 compare: .venv/installed
 	@COLUMNS=118 $(BIN)/dvc exp show --no-pager --only-changed \
 	  --drop 'Created|(data|reports|notebooks|paper|studies|reference|stages|runs|results)(/.*)?|.*\.yaml|(profiles|rows)\..*'
+
+verify: .venv/installed
+	@$(BIN)/python -m stages.verify
 
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

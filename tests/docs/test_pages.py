@@ -114,6 +114,7 @@ def test_every_module_of_stages_is_used_by_a_program() -> None:
     modules += [f"stages.download.{name}" for name in SOURCES]  # imported by name
     modules += [
         "stages.validate",
+        "stages.verify",
         "stages.fingerprint",
         "stages.reproduce",
         "stages.train.ahead",

@@ -81,7 +81,18 @@ def test_validate_declares_the_code_that_it_imports() -> None:
     assert deps == {file for file in files if not file.endswith("__init__.py")}
 
 
-PACKAGES = ["synthetic", "download", "boxes", "proposals", "model", "train", "evaluate", "analysis", "figures", "report"]
+PACKAGES = [
+    "synthetic",
+    "download",
+    "boxes",
+    "proposals",
+    "model",
+    "train",
+    "evaluate",
+    "analysis",
+    "figures",
+    "report",
+]
 
 
 def test_a_package_imports_no_later_package() -> None:

@@ -1,0 +1,64 @@
+"""A bit that a disk has lost, in DVC's cache and in the committed reference."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages import verify
+from tests.pipeline.clones import Clone, copy_project
+
+COMMAND = [sys.executable, "-m", "stages.verify"]
+
+
+def lose_a_bit(file: Path) -> None:
+    """Flip the lowest bit of the first byte, and keep the file's times, as a disk does."""
+    status = file.stat()
+    content = bytearray(file.read_bytes())
+    content[0] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A project of which some stages have run."""
+    clone = copy_project(tmp_path_factory.mktemp("whole") / "project")
+    clone.dvc("repro", "code")
+    return clone
+
+
+@pytest.mark.integration
+def test_what_is_whole_is_said_to_be(clone: Clone) -> None:
+    said = clone.run(*COMMAND).stdout
+    files = len([path for path in (clone.path / "reference").rglob("*") if path.is_file()])
+    objects = len(verify.cached(clone.path / ".dvc" / "cache"))
+    assert said == f"DVC's cache: {objects} objects; reference: {files} files; all as they were written\n"
+    assert objects > 5 and files > 100
+
+
+@pytest.mark.integration
+def test_a_lost_bit_is_found_and_named(clone: Clone) -> None:
+    objects = verify.cached(clone.path / ".dvc" / "cache")
+    folder = next(path for path in objects if path.suffix == ".dir")
+    plain = next(path for path in objects if path.suffix != ".dir")
+    committed = "reference/cost.json"
+    for file in (folder, plain, clone.path / committed):
+        lose_a_bit(file)
+    done = clone.run(*COMMAND, check=False)
+    lines = [line for line in done.stderr.replace("\r", "\n").splitlines() if ": " in line and "objects" not in line]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"{committed}: is not what is committed; `git checkout -- {committed}` brings it back" in lines
+    assert {line.split(": ")[0] for line in lines if "its name says" in line} == {str(folder), str(plain)}
+    assert lines[-1].startswith("error: 3 of ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    (line,) = verify.changed_files(tmp_path, {"reference/a.json": "0"})
+    assert line == "reference/a.json: is missing; `git checkout -- reference/a.json` brings it back"
+
+
+def test_without_a_cache_there_is_nothing_to_hash(tmp_path: Path) -> None:
+    assert verify.cached(tmp_path / "none") == []
