@@ -1,5 +1,6 @@
 """Table 4, of our own: what other methods make of the same boxes and masks."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from stages.analysis.methods import BESIDE, LITERAL, MIXED, ORACLE, STABLE, Method, best
@@ -143,12 +144,8 @@ def brief(dataset: str, methods: Sequence[Method]) -> str:
     if stable is None or found is None:
         return ""
     of_stable = "" if found is stable else f" (the stable recipe: {_iou(stable.iou)})"
-    without = f"; without any mask {WORDS.get(alone.name, alone.name)}: {_iou(alone.iou)}" if alone else ""
-    return (
-        f"{dataset_title(dataset)}: {WORDS.get(found.name, found.name)}, {_iou(found.iou)}{of_stable}{without}".replace(
-            ", no masks", ""
-        )
-    )
+    without = f"; without any mask {_short(alone.name)}: {_iou(alone.iou)}" if alone else ""
+    return f"{dataset_title(dataset)}: {_short(found.name)}, {_iou(found.iou)}{of_stable}{without}"
 
 
 def standing(dataset: str, methods: Sequence[Method]) -> str:
@@ -203,6 +200,11 @@ def overhead(dataset: str, methods: Sequence[Method], most: float) -> str:
         f"plain BCE’s training time, {' and '.join(of_losses)}. The labels of all training images take "
         f"{' and '.join(of_labels)} of it, once and of one core."
     )
+
+
+def _short(name: str) -> str:
+    """Return what an entry is called, without what stands in brackets."""
+    return re.sub(r" \([^)]*\)|, no masks", "", WORDS.get(name, name))
 
 
 def _iou(value: Measured) -> str:
