@@ -20,6 +20,7 @@ IMPORTS = {
     "source": "stages.download.place",
     "download": "stages.download.__main__",
     "boxes": "stages.boxes.__main__",
+    "proposals": "stages.proposals.__main__",
     "train": "stages.train.__main__, torch._dynamo",  # which every optimiser imports
     "evaluate": "stages.evaluate.__main__",
     "gather": "stages.evaluate.gather",
