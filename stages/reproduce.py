@@ -65,6 +65,8 @@ def reproduce_beside(root: Path, settings: Settings, jobs: int) -> int:
         jobs: How many, DVC's own one included.
     """
     runs = changed(root, settings, ("train",)) if jobs > 1 else []
+    # Trained from the last one on: first what trains twice, or all others would wait for it at the end
+    runs.sort(key=lambda run: settings.rows[run[0]].labels == "self_training")
     with trained_ahead(root, runs, jobs if len(runs) > 1 else 1) as environ:
         return reproduce(root, **environ)
 
