@@ -49,7 +49,6 @@ REMEDIES = {
     errno.EISDIR: "move away the folder that stands where a file should, then run this again",
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "mend the link, then run this again",
-    errno.ENOENT: "if it should be there, run this again",
 }
 """What to do about an error of the operating system."""
 OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)

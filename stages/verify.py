@@ -66,10 +66,13 @@ def broken_objects(objects: list[Path]) -> Iterator[str]:
 
 
 def in_git(root: Path) -> dict[str, str]:
-    """Return git's hash of each committed file of the reference, by path; {} without a commit.
+    """Return git's hash of each committed file of the reference, by path.
 
     Args:
         root: The project.
+
+    Raises:
+        UserError: There is no commit to compare with.
     """
     done = _git(root, "ls-tree", "-r", "-z", "HEAD", "--", KEPT)
     entries = (entry.split("\t") for entry in done.split("\0") if entry)
@@ -93,9 +96,11 @@ def changed_files(root: Path, committed: dict[str, str]) -> Iterator[str]:
 
 
 def _git(root: Path, *arguments: str, given: str | None = None) -> str:
-    """Return what git prints; "" where it fails."""
     command = ["git", *arguments]
-    return subprocess.run(command, cwd=root, input=given, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(command, cwd=root, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]} failed in {root}, so {KEPT} has nothing to be compared with")
+    return done.stdout
 
 
 if __name__ == "__main__":

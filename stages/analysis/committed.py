@@ -13,27 +13,23 @@ Trainings = Mapping[str, Mapping[int, Mapping[str, Any]]]
 """Of one dataset, by entry, in the order of the grid's file, and by seed. None is empty."""
 
 
-def trainings(
-    grid: str, needed: Sequence[str] = (), root: Path = ROOT, folder: str | None = None
-) -> dict[str, Trainings]:
+def trainings(grid: str, needed: Sequence[str] = (), root: Path = ROOT) -> dict[str, Trainings]:
     """Return what was trained, by dataset; {} without any.
 
     Args:
-        grid: Its name in studies/ and, without another `folder`, in reference/.
+        grid: Its name in studies/ and in reference/.
         needed: Entries that every dataset must have, since the others are compared with them.
         root: The project.
-        folder: Of reference/.
 
     Raises:
         UserError: The grid's file or a training's is broken, an entry is not of the grid, or a needed one is missing.
     """
     order = read_yaml(root / "studies" / f"{grid}.yaml")["runs"]
     found: dict[str, Trainings] = {}
-    kept = folder or grid
-    for place in sorted((root / "reference" / kept).glob("*/")):
-        where = f"reference/{kept}/{place.name}"
+    for folder in sorted((root / "reference" / grid).glob("*/")):
+        where = f"reference/{grid}/{folder.name}"
         runs: dict[str, dict[int, Mapping[str, Any]]] = {name: {} for name in order}
-        files = (committed_run(file, root) for file in sorted(place.glob("*.json")))
+        files = (committed_run(file, root) for file in sorted(folder.glob("*.json")))
         for run in sorted(files, key=lambda run: run["seed"]):
             name, seed = run["variant"], run["seed"]
             if name not in runs:
@@ -42,8 +38,8 @@ def trainings(
         trained = {name: by_seed for name, by_seed in runs.items() if by_seed}
         for name in needed if trained else ():
             if name not in trained:
-                command = f"python -m stages.studies {grid} {place.name} --only {name}"
+                command = f"python -m stages.studies {grid} {folder.name} --only {name}"
                 raise UserError(f"{where} has no training of {name}: `{command}` makes it")
         if trained:
-            found[place.name] = trained
+            found[folder.name] = trained
     return found

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.analysis.committed import Trainings, trainings
-from stages.analysis.paper import Claims
-from stages.analysis.results import FULL, REFERENCE, first_iou
-from stages.analysis.statistics import Estimate, Measured, estimate, ratio
+from stages.analysis.committed import trainings
+from stages.analysis.gap import gap_share
+from stages.analysis.paper import Paper
+from stages.analysis.results import FULL, Result, Results, first_iou, reference_runs
+from stages.analysis.statistics import Estimate, Measured, estimate
 from stages.paths import ROOT
 from stages.yaml_files import read_yaml
 
@@ -61,23 +62,24 @@ class Method:
     trials: int | None = None
 
 
-def load(asked: Claims, root: Path = ROOT) -> dict[str, list[Method]]:
+def load(paper: Paper, root: Path = ROOT) -> dict[str, list[Method]]:
     """Return what was trained, by dataset, best first; {} without any.
 
     Args:
-        asked: Gives the confidence and the least gap.
+        paper: Gives the confidence, and between which rows the gap lies.
         root: The project.
 
     Raises:
         UserError: As `committed.trainings`.
     """
-    reference = trainings("reference", folder=REFERENCE, root=root)
     found = {}
-    for dataset, own in trainings(GRID, root=root).items():
-        beside = {name: runs for name, runs in reference.get(dataset, {}).items() if name in BESIDE}
-        compared = _compared(beside, asked)
-        methods = [_method(name, runs, beside.get(MIXED, {}), compared) for name, runs in beside.items()]
-        methods += [_method(name, runs, own.get(LIKE_PLAIN, {}), compared) for name, runs in own.items()]
+    for dataset, by_name in trainings(GRID, root=root).items():
+        own = {name: Result(name, tuple(runs.values())) for name, runs in by_name.items()}
+        reference = reference_runs(dataset, root)
+        beside = {name: reference[name] for name in BESIDE if name in reference}
+        plain = dict.fromkeys(beside, beside.get(MIXED)) | dict.fromkeys(own, own.get(LIKE_PLAIN))
+        both = {**beside, **own}
+        methods = [_method(name, both, plain[name], paper) for name in both]
         found[dataset] = sorted(methods, key=lambda method: -method.iou.mean)
     return found
 
@@ -101,62 +103,39 @@ def tried(root: Path = ROOT) -> dict[str, int]:
     return counts
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """What all methods of a dataset are compared with: IoU by seed."""
-
-    mixed: Mapping[int, float]
-    full: Mapping[int, float]
-    stable: Mapping[int, float]
-    wide: bool
-    confidence: float
-
-
-def _compared(beside: Trainings, asked: Claims) -> _Compared:
-    mixed, full, stable = (_ious(beside.get(name, {})) for name in (MIXED, FULL, STABLE))
-    gaps = {seed: full[seed] - mixed[seed] for seed in full if seed in mixed}
-    gap = estimate(gaps, asked.confidence) if gaps else None
-    wide = gap is not None and (gap.mean if gap.low is None else gap.low) > asked.gap.least
-    return _Compared(mixed, full, stable, wide, asked.confidence)
-
-
-def _method(
-    name: str, runs: Mapping[int, Mapping[str, Any]], plain: Mapping[int, Mapping[str, Any]], beside: _Compared
-) -> Method:
-    ious, trained = _ious(runs), list(runs.values())
-    seeds = [seed for seed in ious if seed in beside.full and seed in beside.mixed]
-    gaps = {seed: beside.full[seed] - beside.mixed[seed] for seed in seeds}
-    gained = {seed: 100 * (ious[seed] - beside.mixed[seed]) for seed in gaps}
-    ahead = {seed: beside.stable[seed] - ious[seed] for seed in ious if seed in beside.stable}
-    made = trained[0].get("proposals") or {}
-    cost, seconds = made.get("seconds"), _seconds(plain.values())
+def _method(name: str, found: Results, plain: Result | None, paper: Paper) -> Method:
+    runs = found[name].runs
+    ious, stable = _ious(found[name]), _ious(found[STABLE]) if STABLE in found else {}
+    ahead = {seed: stable[seed] - ious[seed] for seed in ious if seed in stable}
+    closed = gap_share(name, paper, found)
+    made = runs[0].get("proposals") or {}
+    timed = {run["seed"]: run for run in (plain.runs if plain else ()) if "seconds" in run}
     times = [
-        run["seconds"] / plain[seed]["seconds"]
-        for seed, run in runs.items()
-        if "seconds" in run and "seconds" in plain.get(seed, {}) and run["device"] == plain[seed]["device"]
+        run["seconds"] / timed[run["seed"]]["seconds"]
+        for run in runs
+        if "seconds" in run and run["seed"] in timed and run["device"] == timed[run["seed"]]["device"]
     ]
+    cost = made.get("seconds")
+    of_all = None
+    if cost is not None and timed:
+        of_all = 100 * cost * runs[0]["counts"]["train"] / statistics.median(run["seconds"] for run in timed.values())
     return Method(
         name,
-        trained[0]["counts"]["pp"] > 0,
+        runs[0]["counts"]["pp"] > 0,
         Measured(tuple(ious.values())),
-        ratio(gained, gaps, beside.confidence) if beside.wide and gaps else None,
-        estimate(ahead, beside.confidence) if ahead and name != STABLE else None,
-        _labels(trained),
+        closed.share if closed else None,
+        estimate(ahead, paper.asked.confidence) if ahead and name != STABLE else None,
+        _labels(runs),
         cost,
         made.get("memory"),
         statistics.median(times) if times else None,
-        100 * cost * trained[0]["counts"]["train"] / seconds if cost is not None and seconds else None,
+        of_all,
         made.get("parameters", {}).get("trials"),
     )
 
 
-def _ious(runs: Mapping[int, Mapping[str, Any]]) -> dict[int, float]:
-    return {seed: first_iou(run) for seed, run in runs.items()}
-
-
-def _seconds(runs: Any) -> float | None:
-    known = [run["seconds"] for run in runs if "seconds" in run]
-    return statistics.median(known) if known else None
+def _ious(result: Result) -> dict[int, float]:
+    return {run["seed"]: first_iou(run) for run in result.runs}
 
 
 def _labels(trained: Sequence[Mapping[str, Any]]) -> Measured | None:

@@ -136,7 +136,7 @@ def objective(
         list_pixels: Lists the uncertain pixels; `cuda_graph.padded_list` makes lists of one length.
     """
     per_pixel = {
-        "bce": _plain if chosen.row.labels not in ("fill", "top", "lines") else _relabelled,
+        "bce": _relabelled if chosen.row.ranks or chosen.row.labels == "lines" else _plain,
         "ce": _plain,
         "regression": _regression,
         "uncertainty": _uncertainty,
@@ -346,9 +346,9 @@ def _relabelled(pixels: _Pixels) -> PixelLosses:
     if labels != "lines":
         assert pixels.flipper is not None
         flip = pixels.flipper.binary(listed.decider_mean, listed.decider_log_variance, listed.box)
-        target = 1 - listed.target if labels == "fill" else listed.target
-        loss = torch.where(flip > 0, losses.bce(listed.mean, target), losses.bce(listed.mean, listed.target))
-        maps["labels"] = loss if labels == "fill" else loss * (1 - flip)
+        kept = losses.bce(listed.mean, listed.target)
+        beyond = losses.bce(listed.mean, 1 - listed.target) if labels == "fill" else torch.zeros_like(kept)
+        maps["labels"] = torch.where(flip > 0, beyond, kept)
         counted["flipped"] = listed.flippable & (flip > 0)
     maps = listed.masked(maps) | pixels.consistency(listed)
     if pixels.chosen.has_attention:

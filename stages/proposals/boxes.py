@@ -20,11 +20,6 @@ class Box:
     rows: slice
     columns: slice
 
-    @property
-    def area(self) -> int:
-        """In pixels."""
-        return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
-
     def centre(self, share: float) -> tuple[slice, slice]:
         """Return the rows and columns of a box of `share` of the area, shape and middle alike, at least a pixel."""
         return _middle(self.rows, math.sqrt(share)), _middle(self.columns, math.sqrt(share))

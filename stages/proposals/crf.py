@@ -7,6 +7,7 @@ potentials: a bilateral and a smoothness term between all pairs of pixels, a Pot
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 
 from stages.proposals.boxes import Box
 from stages.proposals.lattice import Lattice
@@ -86,18 +87,12 @@ def mean_field(image: np.ndarray, cost: np.ndarray, settings: Settings) -> np.nd
     near = place / max(settings.smooth_distance * scale, SMALLEST)
     bilateral = Lattice(np.hstack([place / (settings.colour_distance * scale), colour]))
     smooth = Lattice(near)
-    q = _normalised(-cost)
+    q = softmax(-cost, axis=1)
     for _ in range(settings.iterations):
         support = settings.colour_weight * bilateral.filter(q) + settings.smooth_weight * smooth.filter(q)
-        q = _normalised(support - cost)
+        q = softmax(support - cost, axis=1)
     return q
 
 
 SMALLEST = 0.5
 """Pixels: of a narrower smoothness term a pixel has no neighbours."""
-
-
-def _normalised(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax of (N, C)."""
-    exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponent / exponent.sum(axis=1, keepdims=True)

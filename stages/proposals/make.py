@@ -105,8 +105,7 @@ def choose(packed: Packed, folder: Path, workers: int) -> tuple[crf.Settings, in
     Returns:
         The parameters, and how many were tried.
     """
-    known = packed.pp_order[: packed.contents.masked]
-    masked = np.array([i for i in pools(packed, MASKED)[0] if i in set(known.tolist())][:MOST_PICTURES])
+    masked = pools(packed, MASKED)[0][:MOST_PICTURES]
     scores = []
     for number, settings in enumerate(TRIALS, start=1):
         work = functools.partial(by_crf, folder, settings)

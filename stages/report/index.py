@@ -124,7 +124,7 @@ def _methods(printed: Paper, root: Path) -> list[dict[str, Any]]:
             "overhead": methods_table.overhead(name, found, most),
             "table": methods_table.methods_table(name, found, tried).html(),
         }
-        for name, found in methods.load(printed.asked, root).items()
+        for name, found in methods.load(printed, root).items()
     ]
 
 

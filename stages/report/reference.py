@@ -80,7 +80,7 @@ def write_all(root: Path = ROOT) -> list[Path]:
     text = insert(
         readme.read_text(encoding="utf-8"), "main-rows", main_rows(printed, list(complete.values()), settings.rows)
     )
-    compared = methods.load(printed.asked, root)
+    compared = methods.load(printed, root)
     best = "".join(f"- {brief(name, found)}.\n" for name, found in compared.items())
     readme.write_text(insert(text, "methods", best), encoding="utf-8")
     return folders
@@ -132,7 +132,7 @@ def results_page(complete: Mapping[str, ReferenceResults], printed: Paper, root:
         "interval is wider for it.\n",
         criteria_markdown(complete),
     ]
-    if compared := methods.load(printed.asked, root):
+    if compared := methods.load(printed, root):
         parts += ["## Boxes to masks: what would you have got instead?\n", _methods_answers(compared, printed)]
         tried = methods.tried(root)
         parts += [methods_table(name, found, tried).markdown() for name, found in compared.items()]

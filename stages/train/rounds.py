@@ -21,14 +21,13 @@ from stages.arrays import Packed
 from stages.config import Row
 from stages.model.flipping import may_flip
 from stages.model.predictor import Predictor
-from stages.proposals import crf
+from stages.proposals import crf, grabcut
 from stages.train.batches import fill_rate, label_shares
 from stages.train.checkpoints import Checkpoint
 from stages.train.distributed import Ranks
 from stages.train.trainer import Job, Trainer
 
 ROUNDS = 3
-LEAST = 0.5
 IMAGES = 16  # that are labelled at a time
 
 
@@ -114,7 +113,7 @@ def cleaned(predictor: Predictor, packed: Packed, box: np.ndarray, settings: crf
 
 
 def put_back(labels: np.ndarray, numbers: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return labels whose boxes are whole again where less than LEAST of them is their class.
+    """Return labels whose boxes are whole again where less than `grabcut.LEAST` of them is their class.
 
     Args:
         labels: (H, W) uint8.
@@ -123,7 +122,7 @@ def put_back(labels: np.ndarray, numbers: np.ndarray, target: np.ndarray) -> np.
     """
     right = np.bincount(numbers.ravel(), (labels == target).ravel())
     share = right / np.maximum(np.bincount(numbers.ravel()), 1)
-    return np.where((numbers > 0) & (share < LEAST)[numbers], target, labels)
+    return np.where((numbers > 0) & (share < grabcut.LEAST)[numbers], target, labels)
 
 
 def _means(predictor: Predictor, packed: Packed, row: Row, chosen: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.analysis import methods
-from stages.analysis.paper import load_claims
+from stages.analysis.paper import load as load_paper
 from tests.miniature import REPOSITORY
 
 FULL, MIXED, STABLE = "bce-2780", "bce-500-2280", "bootstrap-500-2280-stable"
@@ -50,7 +50,7 @@ def put(root, folder, name, ious, seconds, target=None, proposals=None, masks=72
 
 
 def loaded(root: Path) -> dict[str, methods.Method]:
-    return {one.name: one for one in methods.load(load_claims(REPOSITORY), root)["synthetic"]}
+    return {one.name: one for one in methods.load(load_paper(REPOSITORY), root)["synthetic"]}
 
 
 def test_methods_are_listed_from_the_best_with_their_shares_of_the_gap(root):
@@ -109,7 +109,7 @@ def test_a_gap_that_is_not_clear_has_no_shares(root):
 
 def test_without_trainings_there_is_nothing(tmp_path):
     shutil.copytree(REPOSITORY / "studies", tmp_path / "studies")
-    assert methods.load(load_claims(REPOSITORY), tmp_path) == {}
+    assert methods.load(load_paper(REPOSITORY), tmp_path) == {}
 
 
 def test_tried_counts_the_settings_of_the_studies_that_chose(root):

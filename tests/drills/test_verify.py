@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages import verify
+from stages.errors import UserError
 from tests.pipeline.clones import Clone, copy_project
 
 COMMAND = [sys.executable, "-m", "stages.verify"]
@@ -62,3 +63,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_without_a_cache_there_is_nothing_to_hash(tmp_path: Path) -> None:
     assert verify.cached(tmp_path / "none") == []
+
+
+def test_without_a_commit_nothing_is_said_to_be_whole(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="git ls-tree failed in .*, so reference has nothing to be compared with"):
+        verify.in_git(tmp_path)
