@@ -1,4 +1,4 @@
-"""Trainings beside those of `dvc repro`, which runs one stage at a time: the processes that train ahead of it."""
+"""Processes beside others: those that train ahead of `dvc repro`, and how one ends with what has started it."""
 
 import os
 import subprocess
@@ -6,8 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 STARTED_BY = "TRAINS_AHEAD_OF"
 """Environment variable of a process that trains ahead, set to the number of the one that started it."""
@@ -61,3 +65,35 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=look, daemon=True).start()
+
+
+def end_with_dvc() -> None:
+    """End this process, a stage's, once the dvc that started it is gone, however that ended. Returns at once.
+
+    Or it would train on for nobody, and keep the next `dvc repro` from its row. A process that dvc did not start, such
+    as one under `nohup`, goes on.
+    """
+    if "DVC_STAGE" not in os.environ:  # dvc sets it
+        return
+    import psutil
+
+    ancestors = psutil.Process().parents()  # a shell may stand between
+    dvc = next((process for process in ancestors if _is_dvc(process)), None)
+    if dvc is None:
+        return
+
+    def look() -> None:
+        while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _is_dvc(process: "psutil.Process") -> bool:
+    """Return whether a process runs dvc, by the first words of its command: `dvc`, `python dvc`, `python -m dvc`."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return any(Path(word).name == "dvc" for word in process.cmdline()[:4])
+    return False

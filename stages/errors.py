@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from stages.beside import end_with_dvc
+
 
 class UserError(Exception):
     """Something that the user can put right. The message is one line: what, where, and what is allowed."""
@@ -99,8 +101,10 @@ def one_line(message: object) -> str:
 def run(main: Callable[[], Any]) -> None:
     """Call `main()`; print a UserError, or what the system refused, as one line to stderr and exit with status 1.
 
-    So there is no traceback. A BrokenPipeError, whoever read the output having gone, ends quietly.
+    So there is no traceback. A BrokenPipeError, whoever read the output having gone, ends quietly; a stage ends with
+    the dvc that started it.
     """
+    end_with_dvc()
     try:
         main()
     except UserError as error:

@@ -2,6 +2,8 @@
 
 import os
 import select
+import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stages.beside import WAITS, trained_ahead
+from stages.paths import ROOT
 
 STUB = """
 import os, sys, time
@@ -85,3 +88,23 @@ def test_a_helper_ends_when_its_parent_is_killed():
         # The pipe is closed once nobody is left to write to it. A process's number stays where nobody reaps orphans.
         assert select.select([parent.stdout], [], [], 60)[0]
         assert parent.stdout.read() == b""
+
+
+@pytest.mark.integration
+def test_a_stages_process_ends_when_the_dvc_that_started_it_is_killed_and_no_other_does(tmp_path):
+    """Through a shell as well, which lives on."""
+    stage = "import time; from stages.beside import end_with_dvc; end_with_dvc(); print(flush=True); time.sleep(600)"
+    shell = f"{shlex.quote(sys.executable)} -c {shlex.quote(stage)}; true"
+    starter = f"import subprocess, time; subprocess.Popen(['sh', '-c', {shell!r}]); time.sleep(600)"
+    for name, ends in (("dvc", True), ("other", False)):
+        (tmp_path / name).write_text(starter)
+        environment = os.environ | {"DVC_STAGE": "train", "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, str(tmp_path / name)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, start_new_session=True) as parent:
+            assert parent.stdout.readline() == b"\n"
+            parent.kill()
+            parent.wait()
+            gone = bool(select.select([parent.stdout], [], [], 60 if ends else 3)[0])
+            if not gone:
+                os.killpg(parent.pid, signal.SIGKILL)
+            assert gone == ends
