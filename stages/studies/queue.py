@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from stages.errors import UserError
 
 POLL_SECONDS = 20.0  # a look at the queue costs two seconds of a core
 PATIENCE = 6  # polls without a worker; a busy machine may answer late
+RESTARTS = 3  # of workers that are gone
 ENDED = ("Success", "Failed")
 
 
@@ -83,13 +84,36 @@ def forget(root: Path, start: str, known: Iterable[str]) -> None:
 def work(root: Path, tasks: Sequence[Task], jobs: int, on_success: Callable[[Task, int], None]) -> None:
     """Queue the tasks that are not in the queue yet, run `jobs` at a time, and wait for all of them.
 
+    Where dvc's workers are gone before the queue is empty, killed say, what they left is queued again.
+
     Args:
         on_success: Called with each task that succeeded and the number of tasks to go, as it ends.
 
     Raises:
-        UserError: Some failed, the others have ended; or dvc's workers are gone before the queue is empty.
+        UserError: Some failed, the others have ended; or dvc's workers were gone again and again.
     """
-    states, _ = look(root)
+    waiting, failed, restarts = list(tasks), [], 0
+    while waiting:
+        _enqueue(root, waiting)
+        _start_workers(root, jobs)
+        try:
+            waiting, ended = _wait(root, waiting, on_success)
+        except KeyboardInterrupt:
+            print("\nStopped waiting: dvc's workers go on; `dvc queue stop --kill` ends them.", file=sys.stderr)
+            raise
+        failed += ended
+        restarts += 1
+        if waiting and restarts > RESTARTS:
+            raise UserError(f"dvc's workers were gone {restarts} times, {len(waiting)} runs to go: run this again")
+        if waiting:
+            print(f"note: dvc's workers are gone, {len(waiting)} runs to go: starting others", file=sys.stderr)
+    if failed:
+        raise UserError(f"{', '.join(failed)} failed: `dvc queue logs {failed[0]}` says why")
+
+
+def _enqueue(root: Path, tasks: Iterable[Task]) -> None:
+    """Queue the tasks that are not in the queue, that failed before, or that run by no worker."""
+    states = _without_stale(root, {task.name for task in tasks})
     for task in tasks:
         state = states.get(task.name)
         if state == "Failed":
@@ -97,35 +121,37 @@ def work(root: Path, tasks: Sequence[Task], jobs: int, on_success: Callable[[Tas
         if state in (None, "Failed"):
             sets = [word for change in task.changes for word in ("--set-param", change)]
             ask(root, "exp", "run", "--queue", "--name", task.name, *sets, task.target)
-    if tasks:
-        _start_workers(root, jobs)
-    try:
-        _wait(root, list(tasks), on_success)
-    except KeyboardInterrupt:
-        print("\nStopped waiting: dvc's workers go on; `dvc queue stop --kill` ends them.", file=sys.stderr)
-        raise
 
 
-def _wait(root: Path, waiting: list[Task], on_success: Callable[[Task, int], None]) -> None:
+def _without_stale(root: Path, names: Set[str]) -> dict[str, str]:
+    """Return the tasks' states, after what dvc still calls running without any worker was ended, and so failed."""
+    silent = 0
+    while True:
+        states, workers = look(root)
+        stale = [name for name in names if states.get(name) == "Running"]
+        if workers or not stale:
+            return states
+        silent += 1
+        if silent > PATIENCE:
+            ask(root, "queue", "kill", *sorted(stale))
+        time.sleep(1)  # what outlived its worker takes a moment to end
+
+
+def _wait(root: Path, waiting: list[Task], on_success: Callable[[Task, int], None]) -> tuple[list[Task], list[str]]:
+    """Wait until all have ended or the workers are gone; return the tasks that have not ended, and who failed."""
     failed, silent = [], 0
-    while waiting:
+    while waiting and silent <= PATIENCE:
         states, workers = look(root)
         silent = 0 if workers else silent + 1
         for task in [task for task in waiting if states.get(task.name) in ENDED]:
-            waiting.remove(task)
+            waiting = [other for other in waiting if other is not task]
             if states[task.name] == "Success":
                 on_success(task, len(waiting))
             else:
                 failed.append(task.name)
-        if waiting and silent > PATIENCE:
-            raise UserError(
-                f"dvc's workers are gone, {len(waiting)} runs to go: run this again, "
-                "after `dvc queue kill` for what `dvc queue status` still calls running"
-            )
-        if waiting:
+        if waiting and silent <= PATIENCE:
             time.sleep(POLL_SECONDS)
-    if failed:
-        raise UserError(f"{', '.join(failed)} failed: `dvc queue logs {failed[0]}` says why")
+    return waiting, failed
 
 
 def look(root: Path) -> tuple[dict[str, str], int]:

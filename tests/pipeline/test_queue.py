@@ -102,15 +102,46 @@ def test_a_fingerprint_follows_every_file_and_text(tmp_path):
     assert queue.fingerprint(files, "tau=1.0") != before
 
 
-def test_workers_that_vanish_are_told_in_one_line(monkeypatch):
-    asked = []
-    monkeypatch.setattr(queue, "look", lambda _: ({}, 0))
-    monkeypatch.setattr(queue, "ask", lambda *words: asked.append(words[1:]))
-    monkeypatch.setattr(queue, "_start_workers", lambda *_: None)
-    monkeypatch.setattr(queue.time, "sleep", lambda _: None)
-    with pytest.raises(UserError, match=r"^dvc's workers are gone, 1 runs to go: "):
-        queue.work(Path(), [queue.Task("a", "boxes", ("tau=1.0",))], 2, lambda *_: None)
-    assert ("exp", "run", "--queue", "--name", "a", "--set-param", "tau=1.0", "boxes") in asked
+class Dvc:
+    """Stands for dvc's queue: the states and the number of workers of each look, the last for all later ones."""
+
+    def __init__(self, monkeypatch, *looks):
+        self.looks, self.asked, self.started = list(looks), [], 0
+        monkeypatch.setattr(queue, "look", self.look)
+        monkeypatch.setattr(queue, "ask", lambda _, *words: self.asked.append(words))
+        monkeypatch.setattr(queue, "_start_workers", self.start)
+        monkeypatch.setattr(queue.time, "sleep", lambda _: None)
+
+    def look(self, _):
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+    def start(self, *_):
+        self.started += 1
+
+
+TASK = queue.Task("a", "boxes", ("tau=1.0",))
+QUEUED = ("exp", "run", "--queue", "--name", "a", "--set-param", "tau=1.0", "boxes")
+
+
+def test_workers_that_vanish_are_started_again_some_times_and_then_told_in_one_line(monkeypatch, capsys):
+    dvc = Dvc(monkeypatch, ({}, 0))
+    with pytest.raises(UserError, match=rf"^dvc's workers were gone {queue.RESTARTS + 1} times, 1 runs to go: run"):
+        queue.work(Path(), [TASK], 2, lambda *_: None)
+    assert QUEUED in dvc.asked and dvc.started == queue.RESTARTS + 1
+    assert capsys.readouterr().err.count("note: dvc's workers are gone, 1 runs to go: starting others\n") == 3
+
+
+def test_what_a_killed_worker_left_is_ended_and_queued_again(monkeypatch):
+    """A worker that answers late is none that is gone: what it runs is left alone."""
+    left, ended, done = ({"a": "Running"}, 0), ({"a": "Failed"}, 0), ({"a": "Success"}, 1)
+    dvc = Dvc(monkeypatch, *[left] * (queue.PATIENCE + 1), ended, done)
+    succeeded = []
+    queue.work(Path(), [TASK], 1, lambda task, left: succeeded.append((task, left)))
+    assert dvc.asked == [("queue", "kill", "a"), ("queue", "remove", "a"), QUEUED]
+    assert succeeded == [(TASK, 0)] and dvc.started == 1
+    late = Dvc(monkeypatch, *[left] * queue.PATIENCE, ({"a": "Running"}, 1), done)
+    queue.work(Path(), [TASK], 1, lambda *_: None)
+    assert late.asked == []
 
 
 @pytest.mark.parametrize(
