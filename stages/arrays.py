@@ -307,15 +307,27 @@ def read_json(file: Path, remedy: str = REMEDY) -> Any:
         raise UserError(f"{file}: not valid JSON ({error}); {remedy}") from None
 
 
-def read_npz(file: Path, remedy: str) -> dict[str, np.ndarray]:
-    """Read all arrays of an .npz file; a missing or bad one is a UserError that names it and ends with `remedy`."""
+def read_npz(file: Path, keys: Sequence[str], remedy: str) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz file.
+
+    Args:
+        file: Its path.
+        keys: Those that it has to hold.
+        remedy: What the user can do; ends the message.
+
+    Raises:
+        UserError: It is missing or damaged, or lacks a key.
+    """
     try:
-        with np.load(file) as arrays:
-            return dict(arrays)
+        with np.load(file) as opened:
+            arrays = dict(opened)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; {remedy}") from None
     except Exception:  # noqa: BLE001 - damaged bytes lead zip, zlib and numpy to raise anything
         raise UserError(f"{file}: damaged; {remedy}") from None
+    if missing := [key for key in keys if key not in arrays]:
+        raise UserError(f"{file}: lacks {', '.join(missing)}; {remedy}")
+    return arrays
 
 
 def write_json(file: Path, value: Any) -> None:

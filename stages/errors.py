@@ -93,6 +93,23 @@ def writing(file: Path, unfinished: Path | None = None) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def reading(file: Path | str, remedy: str) -> Iterator[None]:
+    """Name the file whose content the block takes apart, where it is not what this version writes.
+
+    Args:
+        file: As users know it.
+        remedy: What the user can do; ends the message.
+
+    Raises:
+        UserError: A key or an entry is missing, or a value is of another type.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: not what this version writes ({error!r}); {remedy}") from None
+
+
 def one_line(message: object) -> str:
     """Return a message as one line: control characters and bytes that are not UTF-8, as names may have, are escaped."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], str(message))

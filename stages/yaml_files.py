@@ -65,6 +65,26 @@ def read_model(path: Path, model: type[M]) -> M:
         raise UserError(f"{label(path)}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
 
 
+def check_content(model: type[Model], content: Any, file: Path | str, remedy: str) -> None:
+    """Check that what a stage of this project wrote has the fields of a model.
+
+    Args:
+        model: The part that its readers cannot be without.
+        content: Of the file.
+        file: As messages name it.
+        remedy: What the user can do; ends the message.
+
+    Raises:
+        UserError: It has not.
+    """
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = ".".join(map(str, detail["loc"])) or "all of it"
+        raise UserError(f"{file}: not what this version writes ({where}: {detail['msg'].lower()}); {remedy}") from None
+
+
 # ---- one-line messages -----------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from stages.analysis.statistics import Measured
 from stages.config import Settings
 from stages.errors import UserError
 from stages.paths import ROOT
-from stages.yaml_files import Model
+from stages.yaml_files import Model, check_content
 
 FULL = "bce-2780"
 REFERENCE = "runs"
@@ -221,6 +221,7 @@ def result(row: str, dataset: str, root: Path = ROOT) -> Result:
         )
     if not data.get("runs"):
         raise UserError(f"{_shown(path, root)} holds no run: `dvc repro gather`")
+    check_content(_Row, data, _shown(path, root), _remedy(path, "gather", root, again=True))
     shared = {key: value for key, value in data.items() if key != "runs"}
     return Result(row, tuple(shared | run for run in data["runs"]))
 
@@ -231,10 +232,87 @@ def run_metrics(row: str, dataset: str, seed: int, root: Path = ROOT) -> Mapping
     Raises:
         UserError: It is missing, or of another dataset.
     """
-    metrics = read_json(paths.evaluate(row, seed, root) / "metrics.json", PIPELINE, root)
+    path = paths.evaluate(row, seed, root) / "metrics.json"
+    metrics = read_json(path, PIPELINE, root)
+    check_content(_Metrics, metrics, _shown(path, root), _remedy(path, PIPELINE, root, again=True))
     if metrics["dataset"] != dataset:
         raise UserError(f"runs/{row}/seed-{seed} is of dataset {metrics['dataset']}, not {dataset}: `dvc repro`")
     return metrics
+
+
+def training(row: str, seed: int, root: Path = ROOT) -> Mapping[str, Any]:
+    """Return the run.json of a run of this pipeline.
+
+    Raises:
+        UserError: It is missing, or none.
+    """
+    path = paths.train(row, seed, root) / "run.json"
+    run = read_json(path, PIPELINE, root)
+    check_content(_Decided, run, _shown(path, root), _remedy(path, PIPELINE, root, again=True))
+    return run
+
+
+def dataset_statistics(dataset: str, root: Path = ROOT) -> Mapping[str, Any]:
+    """Return data/<dataset>/packed/statistics.json: per split and class, what the boxes are like.
+
+    Raises:
+        UserError: It is missing, or none.
+    """
+    path = paths.packed(dataset, root) / "statistics.json"
+    statistics = read_json(path, "boxes", root)
+    check_content(_Statistics, statistics, _shown(path, root), _remedy(path, "boxes", root, again=True))
+    return statistics
+
+
+class _Read(Model):
+    """The part of a file of the pipeline that its readers cannot be without."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Run(_Read):
+    seed: int
+    iou: dict[str, float | None]
+    mean_iou: float | None
+
+
+class _Row(_Read):
+    task: str
+    recipe: str | None
+    classes: list[str]
+    runs: list[_Run]
+
+
+class _Shape(_Read):
+    iou_with_boxes: float | None
+    iou_with_masks: float | None
+
+
+class _Metrics(_Run):
+    dataset: str
+    classes: list[str]
+    rectangularity: _Shape
+
+
+class _Decided(_Read):
+    dataset: str
+    task: str
+    recipe: str | None
+
+
+class _OfClass(_Read):
+    instances: int
+    boxes: int
+    dropped: int
+    mask_share: float | None
+    fill_rate: float | None
+    iou: float | None
+
+
+class _Statistics(_Read):
+    images: dict[str, int]
+    train: dict[str, _OfClass]
+    val: dict[str, _OfClass]
 
 
 class _Training(Model):

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict
+
 from stages.analysis.naming import dataset_title
 from stages.errors import UserError
 from stages.paths import ROOT
+from stages.yaml_files import Model
 
 FILE = Path("reference") / "cost.json"
 REMEDY = (
@@ -18,6 +21,30 @@ STAGES = ("download", "boxes", "train", "evaluate", "figure3")
 """The stages that every measurement has."""
 
 
+class _Read(Model):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Stage(_Read):
+    n: int
+    seconds: float
+    peak_mib: float
+
+
+class _Run(_Read):
+    images: int
+    arrays_mib: float
+    stages: dict[str, _Stage]
+
+
+class _Cost(_Read):
+    dataset: str
+    device: str
+    threads: int
+    torch: str
+    runs: list[_Run]
+
+
 def load(root: Path = ROOT) -> Mapping[str, Any]:
     """Return reference/cost.json, its runs by their number of images.
 
@@ -26,6 +53,7 @@ def load(root: Path = ROOT) -> Mapping[str, Any]:
     """
     try:
         found = json.loads((root / FILE).read_text(encoding="utf-8"))
+        _Cost.model_validate(found)
         runs = sorted(found["runs"], key=lambda run: run["images"])
         known = all(set(STAGES) <= set(run["stages"]) for run in runs)
     except (FileNotFoundError, ValueError, KeyError, TypeError):

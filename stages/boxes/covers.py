@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.arrays import Packed, read_json
+from stages.arrays import REMEDY, Packed, read_json
 from stages.boxes.spans import draw_covers, pixels
+from stages.errors import reading
 
 
 def covers(packed: Packed, task: str, indices: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -57,27 +58,32 @@ Labelled = list[tuple[int, tuple[int, int, int, int]]]
 
 def _moved(packed: Packed, task: str, index: int) -> tuple[Labelled, tuple[int, int]]:
     """Return the class and bbox of an image's boxes within the part that was packed, and that part's size."""
-    known = len(packed.classes.of_boxes(task))
-    image, boxes = _listed(packed.path)[packed.train.ids[index]]
-    left, top, *full = image["window"]
-    moved = [
-        (box["category_id"], (box["bbox"][0] - left, box["bbox"][1] - top, *box["bbox"][2:]))
-        for box in boxes
-        if box["category_id"] <= known
-    ]
-    return moved, (full[0], full[1])
+    known, listed = len(packed.classes.of_boxes(task)), _listed(packed.path)
+    with reading(packed.path / "boxes.json", REMEDY):
+        image, boxes = listed[packed.train.ids[index]]
+        left, top, width, height = image["window"]
+        moved = [
+            (box["category_id"], (box["bbox"][0] - left, box["bbox"][1] - top, *box["bbox"][2:]))
+            for box in boxes
+            if box["category_id"] <= known
+        ]
+        return moved, (width, height)
 
 
 @functools.lru_cache(maxsize=2)
 def _overlap(folder: Path) -> str:
-    return read_json(folder / "statistics.json")["settings"]["overlap"]
+    file = folder / "statistics.json"
+    with reading(file, REMEDY):
+        return read_json(file)["settings"]["overlap"]
 
 
 @functools.lru_cache(maxsize=2)
 def _listed(folder: Path) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Return the entry of each image in boxes.json, and its boxes, by its id."""
-    coco = read_json(folder / "boxes.json")
-    by_number: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in coco["images"]}
-    for box in coco["annotations"]:
-        by_number[box["image_id"]].append(box)
-    return {image["file_name"]: (image, by_number[image["id"]]) for image in coco["images"]}
+    file = folder / "boxes.json"
+    coco = read_json(file)
+    with reading(file, REMEDY):
+        by_number: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in coco["images"]}
+        for box in coco["annotations"]:
+            by_number[box["image_id"]].append(box)
+        return {image["file_name"]: (image, by_number[image["id"]]) for image in coco["images"]}

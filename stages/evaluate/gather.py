@@ -8,12 +8,15 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import ConfigDict, Field, model_validator
 
 from stages import config, left_out, paths
 from stages.config import Settings
-from stages.errors import UserError, run
+from stages.errors import UserError, reading, run
 from stages.evaluate.result_files import read_object, write_rounded
+from stages.yaml_files import Model, check_content
 
 # The paper's story in five numbers: all masks, few masks, plain boxes added, the method; the method multi-class. Short
 # names, since each is a column of `make compare`.
@@ -27,6 +30,35 @@ HEADLINES = {
     "mean_iou": {"stable": "ce-bootstrap-500-2280-stable"},
 }
 SHARED = ("row", "dataset", "task", "recipe", "classes")
+
+
+class _Metrics(Model):
+    """The part of a run's metrics.json that its row's results cannot be without."""
+
+    model_config = ConfigDict(extra="ignore")
+    row: str
+    seed: int
+    dataset: str
+    task: str
+    recipe: str | None
+    classes: list[str] = Field(min_length=2)
+    iou: dict[str, float | None]
+    mean_iou: float | None
+
+    @model_validator(mode="after")
+    def _of_each_class(self) -> Self:
+        if set(self.iou) != set(self.classes):
+            raise ValueError("iou is not of the classes")
+        return self
+
+
+class _Record(Model):
+    """The part of a run's record.json that the report cannot be without."""
+
+    model_config = ConfigDict(extra="ignore")
+    device: str
+    seconds: float
+    versions: dict[str, str]
 
 
 def gather(settings: Settings, root: Path = paths.ROOT) -> None:
@@ -70,16 +102,36 @@ def _run(dataset: str, row: str, seed: int, root: Path) -> dict:
     metrics = read_object(path, remedy)
     if metrics.get("dataset") != dataset:
         raise UserError(f"{path}: is of dataset {metrics.get('dataset')}, params.yaml says {dataset}; {remedy}")
+    check_content(_Metrics, metrics, path, remedy)
+    if (metrics["row"], metrics["seed"]) != (row, seed):
+        raise UserError(f"{path}: is of {metrics['row']}, seed {metrics['seed']}; {remedy}")
     remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
-    decided = read_object(paths.train(row, seed, root) / "run.json", remedy)
-    if not (history := _history(row, seed, root)).is_file():
-        raise UserError(f"{history}: no such file; {remedy}")
-    how = {key: decided[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
-    return read_object(paths.record(row, seed, root), remedy) | how | metrics
+    _steps(row, seed, root)
+    path = paths.train(row, seed, root) / "run.json"
+    decided = read_object(path, remedy)
+    with reading(path, remedy):
+        how = {key: decided[key] for key in ("settings", "resolutions", "counts", "fill_rate")}
+    path = paths.record(row, seed, root)
+    record = read_object(path, remedy)
+    check_content(_Record, record, path, remedy)
+    return record | how | metrics
 
 
-def _history(row: str, seed: int, root: Path) -> Path:
-    return paths.train(row, seed, root) / "history.jsonl"
+def _steps(row: str, seed: int, root: Path) -> list[tuple[Any, ...]]:
+    """Return step, loss and IoU of each line of a run's history.
+
+    Raises:
+        UserError: It is missing or damaged.
+    """
+    remedy = f"run `dvc repro`, or `python -m stages.train --row {row} --seed {seed}`"
+    file = paths.train(row, seed, root) / "history.jsonl"
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; {remedy}")
+    with reading(file, remedy):
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        if not lines:
+            raise ValueError("it is empty")
+        return [(line["step"], line["loss"], line["iou"]) for line in lines]
 
 
 def _result(runs: list[dict]) -> dict:
@@ -107,9 +159,7 @@ def _write_plots(runs: dict[str, list[dict]], root: Path) -> None:
     steps = []
     for row, found in runs.items():
         for one in found:
-            for line in _history(row, one["seed"], root).read_text(encoding="utf-8").splitlines():
-                step = json.loads(line)
-                steps.append((row, one["seed"], step["step"], step["loss"], step["iou"]))
+            steps += [(row, one["seed"], *step) for step in _steps(row, one["seed"], root)]
     _write_csv(paths.plots(root) / "training.csv", ("row", "seed", "step", "loss", "iou"), steps)
 
 

@@ -43,7 +43,7 @@ def evaluate_run(settings: Settings, row: str, seed: int, root: Path = paths.ROO
         )
     packed = open_packed(paths.packed(dataset, root))
     metrics, pictures = evaluate(predictor, packed, device)
-    trace = read_npz(trained / "trace.npz", "train this run first")
+    trace = read_npz(trained / "trace.npz", ("steps", "images", "pixels"), "train this run first")
     metrics["trace"] = trace_metrics(trace, packed, predictor.chosen.row)
     out = paths.evaluate(row, seed, root)
     (out / left_out.FILE).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 
 from stages import paths
 from stages.analysis.naming import class_name
-from stages.analysis.results import PIPELINE, iou_of, read_arrays, read_json, run_metrics
+from stages.analysis.results import PIPELINE, iou_of, read_arrays, run_metrics, training
 from stages.arrays import VOID, open_packed
 from stages.errors import UserError
 from stages.figures import style
@@ -109,7 +109,7 @@ def read_snapshots(row: str, dataset: str, seed: int, root: Path) -> Snapshots:
     Raises:
         UserError: They are missing or of another dataset.
     """
-    run = read_json(paths.train(row, seed, root) / "run.json", PIPELINE, root)
+    run = training(row, seed, root)
     if run["dataset"] != dataset:
         raise UserError(f"runs/{row}/seed-{seed} is of dataset {run['dataset']}, not {dataset}: `dvc repro`")
     arrays = read_arrays(

@@ -18,6 +18,7 @@ from stages.model.flipping import LabelFlipper
 from stages.model.hyperparameters import Hyperparameters
 from stages.model.network import build, label_maps, mirrored_maps, normalise
 from stages.model.objectives import predict, split_output
+from stages.state_files import read_state
 
 
 @dataclass(frozen=True)
@@ -273,12 +274,12 @@ def load(folder: Path, device: torch.device) -> Predictor:
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; train this run first") from None
     except Exception as error:  # noqa: BLE001 - broken bytes lead torch's unpickler to raise anything
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{folder}: cannot read this run: {reason}") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+        raise UserError(f"{folder}: cannot read this run: {reason}; train it again") from None
     return Predictor(network, chosen, flipper, run, teacher)
 
 
 def _read_network(file: Path, chosen: Hyperparameters, device: torch.device) -> nn.Module:
     network = build(chosen)
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    network.load_state_dict(read_state(file, "cpu"))
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -12,7 +12,15 @@ from stages.analysis import annotation, claims, methods, paper, reference_result
 from stages.analysis.naming import RECIPE_NAMES, dataset_title
 from stages.analysis.own import ranking
 from stages.analysis.paper import Paper
-from stages.analysis.results import Result, Results, all_classes, left_out_rows, read_json, reference_runs, results
+from stages.analysis.results import (
+    Result,
+    Results,
+    all_classes,
+    dataset_statistics,
+    left_out_rows,
+    reference_runs,
+    results,
+)
 from stages.arrays import VOID
 from stages.config import PAPER_IMAGES, Row, Settings
 from stages.errors import UserError
@@ -185,7 +193,9 @@ def _picture(name: str, root: Path) -> tuple[str, str]:
         shown = notebooks.pictures(nbformat.read(path, as_version=4))
     except FileNotFoundError:
         raise UserError(f"reports/{name}.ipynb is missing: `dvc repro {name}` makes it") from None
-    except (nbformat.ValidationError, nbformat.reader.NotJSONError):
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - a damaged or an older notebook leads nbformat to raise anything
         raise UserError(f"reports/{name}.ipynb is no notebook: `dvc repro -f {name}` makes it again") from None
     if len(shown) != 1:
         raise UserError(f"reports/{name}.ipynb shows {len(shown)} pictures, one is expected: `dvc repro -f {name}`")
@@ -194,15 +204,6 @@ def _picture(name: str, root: Path) -> tuple[str, str]:
 
 
 # ---- the dataset and the runs ----------------------------------------------------------------------------------------
-
-
-def dataset_statistics(dataset: str, root: Path = ROOT) -> Mapping[str, Any]:
-    """Return data/<dataset>/packed/statistics.json: per split and class, what the boxes are like.
-
-    Raises:
-        UserError: It is missing.
-    """
-    return read_json(paths.packed(dataset, root) / "statistics.json", "boxes", root)
 
 
 def _labels(settings: Settings, printed: Paper, root: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from stages.errors import UserError, writing
+from stages.state_files import read_state
 
 
 class Checkpoint:
@@ -33,7 +34,7 @@ class Checkpoint:
         if not self._file.exists():
             return None
         try:
-            return torch.load(self._file, map_location=device, weights_only=True)
+            return read_state(self._file, device)
         except Exception:  # noqa: BLE001 - broken bytes lead torch's unpickler to raise anything; starting anew is right
             return None
 

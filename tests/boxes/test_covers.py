@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from stages.arrays import open_packed
-from stages.boxes.covers import covers
+from stages.arrays import open_packed, read_json, write_json
+from stages.boxes.covers import boxes_of, covers
+from stages.errors import UserError
 from tests.boxes.painted import CAR, PERSON, region
 
 CAR_1, PERSON_1 = CAR * 1000 + 1, PERSON * 1000 + 1
@@ -28,3 +29,20 @@ def test_a_hidden_box_covers_too_in_any_window(folder, tmp_path, fit):
     assert not (covers(opened, "one", [1]) & 0b100).any()
     if fit == "centre":
         assert found[1][4, 6 - left] & 0b010
+
+
+@pytest.mark.parametrize(
+    ("file", "key"), [("boxes.json", "images"), ("boxes.json", "window"), ("statistics.json", "settings")]
+)
+def test_what_an_older_version_wrote_is_one_line(folder, tmp_path, file, key):
+    folder.add("a", [(region(6, 2, 16, 12), CAR_1)], split="train")
+    folder.add("b", [(region(6, 2, 16, 12), CAR_1)], split="val")
+    packed = folder.pack(tmp_path / "packed")
+    content = read_json(packed / file)
+    for place in content["images"] if key == "window" else [content]:
+        del place[key]
+    write_json(packed / file, content)
+    with pytest.raises(
+        UserError, match=rf"packed/{file}: not what this version writes \(KeyError\('{key}'\)\); make it"
+    ):
+        boxes_of(open_packed(packed), "one", 0)

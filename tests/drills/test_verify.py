@@ -36,8 +36,41 @@ def test_what_is_whole_is_said_to_be(clone: Clone) -> None:
     said = clone.run(*COMMAND).stdout
     files = len([path for path in (clone.path / "reference").rglob("*") if path.is_file()])
     objects = len(verify.cached(clone.path / ".dvc" / "cache"))
-    assert said == f"DVC's cache: {objects} objects; reference: {files} files; all as they were written\n"
-    assert objects > 5 and files > 100
+    outs = len(list((clone.path / "data" / "code").iterdir())) + len(["data/valid.txt"])
+    assert said == (
+        f"DVC's cache: {objects} objects; outs: {outs} files; reference: {files} files; all as they were written\n"
+    )
+    assert objects > 5 and outs > 5 and files > 100
+
+
+@pytest.mark.integration
+def test_a_lost_bit_of_an_out_is_found_that_dvc_takes_for_unchanged(clone: Clone) -> None:
+    rotten = clone.path / "data" / "code" / "train.txt"
+    content = rotten.read_bytes()
+    lose_a_bit(rotten)
+    assert "code" not in clone.changed()
+    done = clone.run(*COMMAND, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    line = "data/code/train.txt: is not what dvc.lock says; delete it, and `dvc repro` brings it back"
+    assert line in done.stderr.replace("\r", "\n").splitlines()
+    rotten.unlink()
+    clone.dvc("repro", "code")
+    assert rotten.read_bytes() == content
+
+
+@pytest.mark.integration
+def test_an_out_that_dvc_knows_to_be_changed_is_not_called_lost(clone: Clone) -> None:
+    file = clone.path / "data" / "valid.txt"
+    file.write_text("written by hand")
+    assert clone.run(*COMMAND).stdout.endswith("all as they were written\n")
+    clone.dvc("repro", "code")
+
+
+def test_a_lock_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_text("stages: {code: {outs: [{path: a}]}}")
+    with pytest.raises(UserError, match=r"dvc.lock: not what this version writes \(KeyError\('md5'\)\); `dvc repro`"):
+        verify.recorded(tmp_path, tmp_path)
+    assert verify.recorded(tmp_path / "none", tmp_path) == {}
 
 
 @pytest.mark.integration

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from stages import config, left_out, paths
+from stages.errors import UserError
+from stages.evaluate.gather import gather
 from tests.two_classes import CLASSES
 
 pytestmark = pytest.mark.integration
@@ -148,6 +150,36 @@ def test_missing_record_broken_json_and_another_dataset_give_one_line(project):
     assert "runs/bce-2780/seed-2/train/history.jsonl: no such file" in _one_line(_gather(project))
     (paths.evaluate("bce-2780", 0, project) / "metrics.json").write_text('{"dataset": "elsewhere"}')
     assert "is of dataset elsewhere, params.yaml says" in _one_line(_gather(project))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("evaluate/metrics.json", ["mean_iou"], r"\(mean_iou: field required\)"),
+        ("evaluate/metrics.json", {"mean_iou": "high"}, r"\(mean_iou: input should be a valid number\)"),
+        (
+            "evaluate/metrics.json",
+            {"iou": {"background": 1.0}},
+            r"\(all of it: .*iou is not of the classes\)",
+        ),
+        ("evaluate/metrics.json", {"seed": 1}, "is of bce-500, seed 1"),
+        ("record.json", {"device": 3}, r"\(device: input should be a valid string\)"),
+        ("train/run.json", ["resolutions"], "not what this version writes"),
+        ("train/history.jsonl", ["loss"], "not what this version writes"),
+        ("train/history.jsonl", "", "it is empty"),
+    ],
+)
+def test_what_another_version_wrote_is_one_line(project, name, content, said):
+    """A value that is another, or keys that are missing."""
+    file = project / "runs" / "bce-500" / "seed-0" / name
+    if isinstance(content, str):
+        file.write_text(content)
+    else:
+        value = json.loads(file.read_text())
+        kept = {key: value[key] for key in value if key not in content}
+        file.write_text(json.dumps(kept | (content if isinstance(content, dict) else {})))
+    with pytest.raises(UserError, match=f"seed-0/{name}: .*{said}.*; run `dvc repro`, or `python -m stages"):
+        gather(config.load(project), project)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--row", "bce-500"], ["--gather", "--seed", "0"]])

@@ -135,7 +135,10 @@ def test_whatever_bytes_of_an_archive_are_damaged_it_is_one_line(tmp_path):
         for place in rng.integers(len(bad), size=3):
             bad[place] ^= 1 << rng.integers(8)
         file.write_bytes(bad)
-        for read in (lambda: read_arrays(file, ["steps"], "s", tmp_path), lambda: arrays.read_npz(file, "again")):
+        for read in (
+            lambda: read_arrays(file, ["steps"], "s", tmp_path),
+            lambda: arrays.read_npz(file, ["steps"], "again"),
+        ):
             try:
                 read()
             except UserError as error:

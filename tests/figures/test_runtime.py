@@ -1,5 +1,7 @@
 """The appendix on what stages cost: what benchmarks.pipeline measured, over the number of images."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -28,4 +30,13 @@ def test_what_is_no_measurement_is_told_with_its_remedy(project, spoiled):
     if spoiled is not None:
         (project / runtime.FILE).write_text(spoiled, errors="surrogateescape")
     with pytest.raises(UserError, match=r"^reference/cost.json is no measurement .*benchmarks.pipeline --shares"):
+        runtime.load(project)
+
+
+@pytest.mark.parametrize("key", ["dataset", "device", "threads", "torch"])
+def test_a_measurement_that_does_not_say_of_what_is_none(project, key):
+    found = json.loads((project / runtime.FILE).read_text())
+    del found[key]
+    (project / runtime.FILE).write_text(json.dumps(found))
+    with pytest.raises(UserError, match="is no measurement of the pipeline"):
         runtime.load(project)

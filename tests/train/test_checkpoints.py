@@ -26,6 +26,17 @@ def test_a_torn_checkpoint_counts_as_none(tmp_path):
         assert saved.load(CPU)["step"] == 3
 
 
+def test_a_checkpoint_that_lost_a_bit_of_a_weight_counts_as_none(tmp_path):
+    with open_checkpoint(tmp_path / "run") as saved:
+        saved.save({"step": 3, "tensor": torch.ones(1000)})
+        file = tmp_path / "run" / "state.pt"
+        content = bytearray(file.read_bytes())
+        content[content.index(torch.ones(100).numpy().tobytes())] ^= 1
+        file.write_bytes(content)
+        assert not torch.equal(torch.load(file, weights_only=True)["tensor"], torch.ones(1000))  # why it is checked
+        assert saved.load(CPU) is None
+
+
 def full(self: Path, content: bytes) -> None:
     """Write a half, as a disk without room does."""
     with self.open("wb") as stream:
