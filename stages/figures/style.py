@@ -18,6 +18,8 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 CLASS_COLOURS = {
     0: "#eceae4", 1: "#27609c", 2: "#d4553f", 3: "#3f9b6b", 4: "#e0a526", 5: "#7d52a8", 6: "#2aa7b8", 7: "#a5673f",
@@ -69,6 +71,7 @@ class Picture:
         """Return the figure as PNG, without the date and version that matplotlib would write into it."""
         buffer = io.BytesIO()
         with rc_context(RULES):
+            _set_literal(self.figure)
             self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
         return buffer.getvalue()
 
@@ -78,6 +81,15 @@ class Picture:
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         png = base64.b64encode(self.png()).decode()
         return {"image/png": png, "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}
+
+
+def _set_literal(figure: Figure) -> None:
+    """Let every text but the numbers of logarithmic axes stand as it is: a `$` in a class's name begins no formula."""
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    powers = [axis for axis in axes if isinstance(axis.get_major_formatter(), LogFormatter)]
+    numbers = {label for axis in powers for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        text.set_parse_math(text in numbers)
 
 
 def class_picture(labels: np.ndarray) -> np.ndarray:

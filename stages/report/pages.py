@@ -37,6 +37,9 @@ def notebook_page(notebook: NotebookNode, title: str, kicker: str) -> str:
     )
     exporter.register_preprocessor("nbconvert.preprocessors.TagRemovePreprocessor", enabled=True)
     notebook = copy.deepcopy(notebook)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if markdown := output.get("data", {}).get("text/markdown"):  # a sentence about data, whose names are no HTML
+            output["data"]["text/markdown"] = markdown.replace("<", "&lt;")
     first = notebook.cells[0]
     first.source = first.source.removeprefix(first.source.splitlines()[0])  # its heading; the page's own names the data
     body, _ = exporter.from_notebook_node(notebook)

@@ -1,5 +1,6 @@
 """A table for people and for machines; CSV, Markdown and HTML say the same."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,11 +41,15 @@ class Table:
         return pd.DataFrame(self.records, dtype=object).to_csv(index=False, lineterminator="\n")
 
     def markdown(self) -> str:
-        """Return the table under its title, with its notes. A cell that spans columns fills the first."""
+        """Return the table under its title, with its notes. A cell that spans columns fills the first.
+
+        All are plain texts, as `html` takes them to be.
+        """
         head = [" ".join(filter(None, column)) for column in zip(*map(_spread, self.head), strict=True)]
         lines = [head, ["---"] * len(head), *[_once(line) for line in self.body]]
-        notes = [f"\n{note}" for note in self.notes]
-        return "\n".join([f"**{self.title}.** {self.caption}\n", markdown_rows(lines), *notes]) + "\n"
+        notes = [f"\n{_literal(note)}" for note in self.notes]
+        title = f"**{_literal(self.title)}.** {_literal(self.caption)}\n"
+        return "\n".join([title, markdown_rows([list(map(_literal, line)) for line in lines]), *notes]) + "\n"
 
     def html(self) -> str:
         """Return the table as HTML, in a region that scrolls by itself on a narrow screen."""
@@ -57,6 +62,11 @@ class Table:
 def markdown_rows(lines: Sequence[Sequence[str]]) -> str:
     """Return lines of texts as rows of a Markdown table, without a last line break."""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _literal(text: str) -> str:
+    """Return a text with what would end a cell, open an HTML element or make a link escaped for Markdown."""
+    return re.sub(r"\||<(?=[A-Za-z/!?])|(?<=\])\(", r"\\\g<0>", text)
 
 
 def headers(cells: Sequence[Cell]) -> list[Cell]:
