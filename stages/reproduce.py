@@ -11,6 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from voluptuous import Invalid
+
 from stages import config, paths
 from stages.analysis import paper
 from stages.analysis.naming import FIRST, class_name
@@ -36,6 +40,7 @@ def main() -> None:
     settings = config.load()
     jobs = default_jobs(settings) if arguments.jobs is None else arguments.jobs
     queue.check(settings, jobs)
+    put_aside_cut_lock(paths.ROOT)
     status = reproduce(paths.ROOT, "proposals") if jobs > 1 or arguments.queue else 0
     if not status and arguments.queue:
         train_in_queue(paths.ROOT, settings, jobs)
@@ -44,6 +49,39 @@ def main() -> None:
     if status:
         sys.exit(status)
     print(f"\n{table(settings)}\n\nThe report: {paths.reports() / 'index.html'}")
+
+
+def put_aside_cut_lock(root: Path) -> bool:
+    """Put dvc.lock aside if dvc cannot read it, say so, and return whether it was.
+
+    A kill while dvc writes it leaves a part or nothing of it, and dvc refuses to run. Without it dvc takes what has run
+    from its cache, and writes it anew.
+
+    Args:
+        root: The project.
+    """
+    file = root / "dvc.lock"
+    if not file.is_file() or _is_lock(file):
+        return False
+    aside = root / ".dvc" / "tmp" / "dvc.lock.cut"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    file.replace(aside)
+    print(
+        f"note: dvc.lock was cut, as by a kill; it is in {aside.relative_to(root)} now, dvc writes another",
+        file=sys.stderr,
+    )
+    return True
+
+
+def _is_lock(file: Path) -> bool:
+    """Return whether dvc can read a file as dvc.lock."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
+    except (Invalid, YAMLError, ValueError):
+        return False
+    return True
 
 
 def default_jobs(settings: Settings) -> int:

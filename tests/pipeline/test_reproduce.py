@@ -15,7 +15,7 @@ import pytest
 
 from stages.config import load
 from stages.paths import ROOT, result, results
-from stages.reproduce import changed, default_jobs, reproduce, table
+from stages.reproduce import changed, default_jobs, put_aside_cut_lock, reproduce, table
 from stages.studies import queue
 from tests.two_classes import CLASSES
 
@@ -125,3 +125,30 @@ def test_the_rows_that_are_not_up_to_date_come_in_dvcs_order(monkeypatch) -> Non
     monkeypatch.setattr(queue, "ask", lambda *_: json.dumps(dict.fromkeys([*stale, "gather", "source"])))
     assert changed(ROOT, settings, ("train",)) == [("bce-500", 3), ("bce-500", 1), ("bootstrap-500-2280", 3)]
     assert changed(ROOT, settings, ("train", "evaluate"))[0] == ("bce-2780", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "cut"),
+    [
+        ("", True),
+        ("schema: '2.0'\n", False),
+        ("schema: '2.0'\nstages:\n  a:\n    cmd: b\n", False),
+        ("schema: '2.0'\nstages:\n  a:\n    cm", True),
+        ("schema: '2.0'\nstages:\n  a:\n    outs:\n", True),
+        ("sche", True),
+        ("- 'open", True),
+    ],
+)
+def test_a_lock_that_a_kill_has_cut_is_put_aside(tmp_path: Path, capsys, content: str, cut: bool) -> None:
+    lock = tmp_path / "dvc.lock"
+    lock.write_text(content)
+    assert put_aside_cut_lock(tmp_path) == cut
+    assert lock.exists() != cut
+    aside = tmp_path / ".dvc" / "tmp" / "dvc.lock.cut"
+    assert (aside.read_text() if aside.exists() else None) == (content if cut else None)
+    assert ("note: dvc.lock was cut" in capsys.readouterr().err) == cut
+
+
+def test_without_a_lock_nothing_is_put_aside(tmp_path: Path) -> None:
+    assert not put_aside_cut_lock(tmp_path)
+    assert list(tmp_path.iterdir()) == []
