@@ -11,7 +11,7 @@ help:
 	@echo "make test        lint, types, and all tests but slow ones"
 	@echo "make test-fast   without dvc, papermill, whole trainings and simulations"
 	@echo "make compare     a table of the experiments made by dvc exp run"
-	@echo "make verify      hash DVC's cache and the committed reference anew"
+	@echo "make verify      hash DVC's cache, the outs and the committed reference anew"
 	@echo "make lint        ruff and mypy"
 	@echo "make lock        write requirements.lock anew from pyproject.toml"
 	@echo "make clean       remove what the pipeline made; dvc's cache, .venv and your own data stay"
@@ -28,9 +28,10 @@ test: lint
 test-fast: .venv/installed
 	@$(BIN)/python -m pytest -m "not slow and not integration and not gpu"
 
-# Headline numbers, and of the params those that differ: narrow enough for a terminal.
+# Headline numbers, and of the params those that differ: narrow enough for a terminal. What is queued or has failed has no
+# numbers, and dvc would read its pipeline anew each time; `dvc queue status` lists it.
 compare: .venv/installed
-	@COLUMNS=118 $(BIN)/dvc exp show --no-pager --only-changed \
+	@COLUMNS=118 $(BIN)/dvc exp show --no-pager --only-changed --hide-queued --hide-failed \
 	  --drop 'Created|(data|reports|notebooks|paper|studies|reference|stages|runs|results)(/.*)?|.*\.yaml|(profiles|rows)\..*'
 
 verify: .venv/installed
