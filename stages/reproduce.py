@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from stages.beside import trained_ahead
 from stages.config import Settings, stage_name
 from stages.errors import run
 from stages.studies import queue
+
+WRITES_SECONDS = 1.0  # that another dvc may take to write a short file
 
 
 def main() -> None:
@@ -40,7 +43,7 @@ def main() -> None:
     settings = config.load()
     jobs = default_jobs(settings) if arguments.jobs is None else arguments.jobs
     queue.check(settings, jobs)
-    put_aside_cut_lock(paths.ROOT)
+    mend(paths.ROOT)
     status = reproduce(paths.ROOT, "proposals") if jobs > 1 or arguments.queue else 0
     if not status and arguments.queue:
         train_in_queue(paths.ROOT, settings, jobs)
@@ -51,26 +54,31 @@ def main() -> None:
     print(f"\n{table(settings)}\n\nThe report: {paths.reports() / 'index.html'}")
 
 
-def put_aside_cut_lock(root: Path) -> bool:
-    """Put dvc.lock aside if dvc cannot read it, say so, and return whether it was.
+def mend(root: Path) -> list[str]:
+    """Take away what dvc cannot read since a kill has cut it, and return the names of these files.
 
-    A kill while dvc writes it leaves a part or nothing of it, and dvc refuses to run. Without it dvc takes what has run
-    from its cache, and writes it anew.
+    dvc writes these files piece by piece, and refuses to run when one is cut or empty. dvc.lock is put aside; without
+    it, dvc takes what has run from its cache. The other kind says which process is at which file.
 
     Args:
         root: The project.
     """
+    cut = []
     file = root / "dvc.lock"
-    if not file.is_file() or _is_lock(file):
-        return False
-    aside = root / ".dvc" / "tmp" / "dvc.lock.cut"
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    file.replace(aside)
-    print(
-        f"note: dvc.lock was cut, as by a kill; it is in {aside.relative_to(root)} now, dvc writes another",
-        file=sys.stderr,
-    )
-    return True
+    if file.is_file() and not _is_lock(file):
+        aside = root / ".dvc" / "tmp" / "dvc.lock.cut"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(aside)
+        cut.append(f"{file.name} (now {aside.relative_to(root)})")
+    for file in (root / ".dvc" / "tmp" / "rwlock", root / ".dvc" / "tmp" / "exps" / "rwlock"):
+        if file.is_file() and not _is_json(file):
+            time.sleep(WRITES_SECONDS)
+            if not _is_json(file):
+                file.unlink(missing_ok=True)
+                cut.append(str(file.relative_to(root)))
+    if cut:
+        print(f"note: cut, as by a kill, so taken away: {', '.join(cut)}; dvc writes it anew", file=sys.stderr)
+    return cut
 
 
 def _is_lock(file: Path) -> bool:
@@ -80,6 +88,17 @@ def _is_lock(file: Path) -> bool:
     try:
         COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
     except (Invalid, YAMLError, ValueError):
+        return False
+    return True
+
+
+def _is_json(file: Path) -> bool:
+    """Return whether a file, if it is there, holds JSON."""
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except ValueError:
         return False
     return True
 

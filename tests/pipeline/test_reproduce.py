@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from stages import reproduce as reproducing
 from stages.config import load
 from stages.paths import ROOT, result, results
-from stages.reproduce import changed, default_jobs, put_aside_cut_lock, reproduce, table
+from stages.reproduce import changed, default_jobs, mend, reproduce, table
 from stages.studies import queue
 from tests.two_classes import CLASSES
 
@@ -142,13 +143,32 @@ def test_the_rows_that_are_not_up_to_date_come_in_dvcs_order(monkeypatch) -> Non
 def test_a_lock_that_a_kill_has_cut_is_put_aside(tmp_path: Path, capsys, content: str, cut: bool) -> None:
     lock = tmp_path / "dvc.lock"
     lock.write_text(content)
-    assert put_aside_cut_lock(tmp_path) == cut
+    assert mend(tmp_path) == (["dvc.lock (now .dvc/tmp/dvc.lock.cut)"] if cut else [])
     assert lock.exists() != cut
     aside = tmp_path / ".dvc" / "tmp" / "dvc.lock.cut"
     assert (aside.read_text() if aside.exists() else None) == (content if cut else None)
-    assert ("note: dvc.lock was cut" in capsys.readouterr().err) == cut
+    assert ("note: cut, as by a kill, so taken away: dvc.lock" in capsys.readouterr().err) == cut
 
 
-def test_without_a_lock_nothing_is_put_aside(tmp_path: Path) -> None:
-    assert not put_aside_cut_lock(tmp_path)
+@pytest.mark.parametrize(("content", "cut"), [("", True), ('{"a": ', True), ("{}", False)])
+def test_a_list_of_dvcs_processes_that_a_kill_has_cut_is_taken_away(tmp_path: Path, monkeypatch, content, cut) -> None:
+    monkeypatch.setattr(reproducing, "WRITES_SECONDS", 0.0)
+    for folder in (".dvc/tmp", ".dvc/tmp/exps"):
+        file = tmp_path / folder / "rwlock"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+        assert mend(tmp_path) == ([f"{folder}/rwlock"] if cut else [])
+        assert file.exists() != cut
+
+
+def test_a_list_that_another_dvc_is_writing_is_left_alone(tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / ".dvc" / "tmp" / "rwlock"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setattr(reproducing.time, "sleep", lambda _: file.write_text("{}"))
+    assert mend(tmp_path) == [] and file.read_text() == "{}"
+
+
+def test_where_nothing_has_run_nothing_is_taken_away(tmp_path: Path) -> None:
+    assert mend(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
