@@ -89,8 +89,10 @@ def test_the_table_has_every_row_beside_the_papers_number(tmp_path: Path) -> Non
     results(tmp_path).mkdir()
     (results(tmp_path) / "left_out.json").write_text("{}")
     for name, row in settings.rows.items():
-        runs = [{"seed": 0, "iou": dict.fromkeys(CLASSES.names(row.classes), 61.25), "mean_iou": 52.5}]
-        content = {"row": name, "dataset": settings.params.dataset, "recipe": row.recipe, "runs": runs}
+        names = list(CLASSES.names(row.classes))
+        runs = [{"seed": 0, "iou": dict.fromkeys(names, 61.25), "mean_iou": 52.5}]
+        content = {"row": name, "dataset": settings.params.dataset, "task": row.classes, "recipe": row.recipe}
+        content |= {"classes": names, "runs": runs}
         result(name, tmp_path).write_text(json.dumps(content))
     title, head, *lines = table(settings, tmp_path).splitlines()
     assert "IoU in percent" in title
