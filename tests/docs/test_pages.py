@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ("results.md",)
 WRITTEN = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in GENERATED]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES += [ROOT / "benchmarks" / "GPU.md", ROOT / "reference" / "runs" / "README.md"]
+PAGES += [ROOT / "benchmarks" / "GPU.md", ROOT / "benchmarks" / "RELIABILITY.md"]
+PAGES += [ROOT / "reference" / "runs" / "README.md"]
 MADE = ("reports/", "runs/", "results/", "data/", "dvc.lock")
 """What the pipeline makes, so is not in a clone."""
 
