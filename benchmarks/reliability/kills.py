@@ -302,12 +302,14 @@ def table(found: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return what came out as lines of Markdown, and the bars that were missed."""
     passes = found["passes"]
     kills = [kill for one in passes for kill in one["kills"]]
+    by_kind = Counter(kill["kind"] for kill in kills)
     by_stage = Counter(kill["stage"] for kill in kills)
     repro = [one for one in passes if one["command"] == "repro"]
     lost = sum(one["seconds"] - found["seconds"] for one in repro) / max(1, sum(len(one["kills"]) for one in repro))
     differ = sorted({name for one in passes for name in one["differ"]})
     lived = [kill["lived"] for kill in kills if kill["lived"] is not None]
     looked = [kill["saving"] for kill in kills if kill["saving"] is not None]
+    saves = f"- Of {len(looked)} kills of everything {sum(looked)} left an unfinished file: they fell into a save."
     stayed = sum(seconds < 0 for seconds in lived)
     lines = [
         f"{len(kills)} kills in {len(passes)} run{'s' * (len(passes) > 1)}; an undisturbed one takes "
@@ -317,7 +319,7 @@ def table(found: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         f"- Differences: {len(differ)}. Of {found['files']} outputs {len(found['timed'])} hold times in pages or "
         "pictures and differ between equal runs; the others are compared byte by byte, JSON without its times.",
         f"- Lost by a kill of `dvc repro`: {lost:.0f} s on average, the start of the next one included.",
-        f"- Of {len(looked)} kills of all {sum(looked)} left a file under its unfinished name: they fell into a save.",
+        *([saves] if looked else []),
         f"- What has to end with a killed process was gone within {max(lived, default=0):.0f} s; {stayed} times it was "
         f"not within {ORPHAN_SECONDS:.0f} s.",
         f"- {sum(one.get('cut', 0) for one in passes)} kills cut a file that dvc writes piece by piece (dvc.lock, "
@@ -325,12 +327,13 @@ def table(found: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         "",
         "| what was killed | times |",
         "|---|---:|",
-        *(f"| {what} | {sum(kill['kind'] == kind for kill in kills)} |" for kind, what in KINDS.items()),
+        *(f"| {what} | {by_kind[kind]} |" for kind, what in KINDS.items()),
         "",
         "| where the kill fell | times |",
         "|---|---:|",
         *(f"| `{stage}` | {count} |" for stage, count in by_stage.most_common()),
     ]
     missed = [f"{len(kills)} of {KILLS} kills"] if len(kills) < KILLS else []
+    missed += [f"no kill of {what.split(',')[0].split(';')[0]}" for kind, what in KINDS.items() if not by_kind[kind]]
     missed += [f"{len(differ)} outputs differ, such as {differ[0]}"] if differ else []
     return lines, missed + ([f"{stayed} orphans"] if stayed else [])

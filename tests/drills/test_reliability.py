@@ -74,10 +74,15 @@ def test_the_table_of_kills_counts_them_and_names_what_is_missed() -> None:
     text = "\n".join(lines)
     assert text.startswith("4 kills in 1 run; an undisturbed one takes 100 s.")
     assert "Differences: 1. Of 50 outputs 1 hold times" in text and "Lost by a kill of `dvc repro`: 10 s" in text
-    assert "Of 3 kills of all 1 left a file" in text and "within 1 s; 1 times it was not within 60 s" in text
+    assert (
+        "Of 3 kills of everything 1 left an unfinished file" in text
+        and "within 1 s; 1 times it was not within 60 s" in text
+    )
     assert "| `train-mixed` | 2 |" in text and "| `gather` | 1 |" in text
-    assert missed == ["4 of 100 kills", "1 outputs differ, such as runs/a", "1 orphans"]
-    none = [one | {"differ": [], "kills": fallen[:2] * 50} for one in passes]
+    never = ["no kill of `make queue`'s program alone", "no kill of one of two processes of torchrun"]
+    assert missed == ["4 of 100 kills", *never, "1 outputs differ, such as runs/a", "1 orphans"]
+    every = [fallen[0] | {"kind": kind} for kind in kills.KINDS] * 20
+    none = [one | {"differ": [], "kills": every} for one in passes]
     assert kills.table({"seconds": 100.0, "files": 50, "timed": [], "passes": none})[1] == []
 
 
