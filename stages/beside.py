@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,13 +58,7 @@ def end_with(parent: int) -> None:
     Args:
         parent: The number of that process, told by itself: it may be gone before this process could ask for it.
     """
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
+    _end_unless(lambda: os.getppid() == parent)
 
 
 def end_with_dvc() -> None:
@@ -79,11 +73,15 @@ def end_with_dvc() -> None:
 
     ancestors = psutil.Process().parents()  # a shell may stand between
     dvc = next((process for process in ancestors if _is_dvc(process)), None)
-    if dvc is None:
-        return
+    if dvc is not None:
+        _end_unless(lambda: dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE)
+
+
+def _end_unless(lives: Callable[[], bool]) -> None:
+    """End this process once `lives()` is false; a thread asks."""
 
     def look() -> None:
-        while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+        while lives():
             time.sleep(PARENT_SECONDS)
         os._exit(1)
 

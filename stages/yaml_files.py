@@ -20,6 +20,12 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Part(Model):
+    """The part of a file that its readers cannot be without; what else it holds is left alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 M = TypeVar("M", bound=Model)
 
 
@@ -65,7 +71,7 @@ def read_model(path: Path, model: type[M]) -> M:
         raise UserError(f"{label(path)}: {'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}") from None
 
 
-def check_content(model: type[Model], content: Any, file: Path | str, remedy: str) -> None:
+def check_content(model: type[Part], content: Any, file: Path | str, remedy: str) -> None:
     """Check that what a stage of this project wrote has the fields of a model.
 
     Args:

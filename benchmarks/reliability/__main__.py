@@ -6,8 +6,6 @@ call of the same commit, so that a drill that was cut goes on.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.reliability import advisories, faults, fuzz, kills, load, page
+from benchmarks.reliability.clones import commit
 from stages import arrays, paths
 from stages.errors import UserError
 from stages.errors import run as run_program
@@ -38,7 +37,7 @@ def main() -> None:
         raise UserError(f"{unknown[0]}: no such drill; allowed: {', '.join(DRILLS)}")
     folder = paths.ROOT / "benchmarks"
     kept = folder / "reliability" / "found.json"
-    found: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    found: dict[str, Any] = arrays.read_json(kept, "delete it, and run all drills") if kept.is_file() else {}
     for name in [] if arguments.page else arguments.drills or DRILLS:
 
         def keep(result: dict[str, Any], name: str = name) -> None:
@@ -53,12 +52,6 @@ def main() -> None:
     print(text)
     if missed:
         sys.exit(f"missed: {'; '.join(missed)}")
-
-
-def commit(root: Path) -> str:
-    """Return the project's last commit, short."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -55,6 +55,12 @@ def miniature(root: Path, copy: Path) -> Path:
     return copy
 
 
+def commit(root: Path) -> str:
+    """Return a project's last commit, short."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def edit(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Let `change` change the content of a YAML file."""
     yaml = YAML()

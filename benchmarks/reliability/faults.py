@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reliability import damages, surroundings
-from benchmarks.reliability.clones import ENVIRONMENT, miniature
+from benchmarks.reliability.clones import ENVIRONMENT, commit, miniature
 from benchmarks.reliability.damages import DAMAGES, RUN, STABLE, Kind
 from benchmarks.reliability.kills import start
 from benchmarks.reliability.outcomes import DEFECTS, OUTCOMES, Project, judge
@@ -41,10 +41,9 @@ def drill(root: Path, folder: Path, found: dict[str, Any], keep: Callable[[dict[
     Raises:
         UserError: The undamaged run failed.
     """
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-    result: dict[str, Any] = {"commit": commit, "files": [], "surroundings": []}
-    if found.get("commit") == commit:
+    here = commit(root)
+    result: dict[str, Any] = {"commit": here, "files": [], "surroundings": []}
+    if found.get("commit") == here:
         result = {key: found.get(key, value) for key, value in result.items()}
     done = {(case["kind"], case["way"], case["damage"]) for case in result["files"]}
     known = {case["surroundings"] for case in result["surroundings"]}

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.reliability.clones import ENVIRONMENT, digests, edit, miniature, processes
+from benchmarks.reliability.clones import ENVIRONMENT, commit, digests, edit, miniature, processes
 from stages.errors import UserError
 from stages.reproduce import mend
 
@@ -85,11 +85,11 @@ def drill(root: Path, folder: Path, found: dict[str, Any], keep: Callable[[dict[
     Raises:
         UserError: An undisturbed run failed.
     """
-    here = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-    passes = found["passes"] if found.get("commit") == here.stdout.strip() else []
+    here = commit(root)
+    passes = found["passes"] if found.get("commit") == here else []
     (seconds, outputs), (_, again) = (undisturbed(root, folder / f"whole-{number}") for number in range(2))
     timed = sorted(name for name in outputs if outputs[name] != again.get(name))
-    found = {"commit": here.stdout.strip(), "seconds": round(seconds, 1), "files": len(outputs), "timed": timed}
+    found = {"commit": here, "seconds": round(seconds, 1), "files": len(outputs), "timed": timed}
     found["passes"] = passes
     while sum(len(one["kills"]) for one in passes) < KILLS:
         number = len(passes)

@@ -25,9 +25,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from ruamel.yaml import YAML
 
-from benchmarks.reliability.clones import ENVIRONMENT, processes
+from benchmarks.reliability.clones import ENVIRONMENT, edit, processes
 from stages import paths
 from stages.errors import UserError
 from stages.report import notebooks
@@ -310,12 +309,8 @@ def images(root: Path, folder: Path, counts: Sequence[int]) -> dict[str, Any]:
 
 def prepare(clone: Path) -> None:
     """Choose the COCO pictures as data, at their own size, and ten steps of training."""
-    yaml = YAML()
-    params, profiles = yaml.load(clone / "params.yaml"), yaml.load(paths.datasets(clone))
-    params.update(dataset="mine", steps=10, device="cpu")
-    profiles["profiles"]["mine"]["boxes"]["size"] = [SIDE, SIDE]
-    yaml.dump(params, clone / "params.yaml")
-    yaml.dump(profiles, paths.datasets(clone))
+    edit(clone / "params.yaml", lambda params: params.update(dataset="mine", steps=10, device="cpu"))
+    edit(paths.datasets(clone), lambda data: data["profiles"]["mine"]["boxes"].update(size=[SIDE, SIDE]))
 
 
 def write_coco(folder: Path, count: int) -> None:

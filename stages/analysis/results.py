@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from stages import left_out, paths
 from stages.analysis.naming import FIRST, PAPER_CLASSES, class_name
@@ -16,7 +16,7 @@ from stages.analysis.statistics import Measured
 from stages.config import Settings
 from stages.errors import UserError
 from stages.paths import ROOT
-from stages.yaml_files import Model, check_content
+from stages.yaml_files import Part, check_content
 
 FULL = "bce-2780"
 REFERENCE = "runs"
@@ -264,26 +264,20 @@ def dataset_statistics(dataset: str, root: Path = ROOT) -> Mapping[str, Any]:
     return statistics
 
 
-class _Read(Model):
-    """The part of a file of the pipeline that its readers cannot be without."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Run(_Read):
+class _Run(Part):
     seed: int
     iou: dict[str, float | None]
     mean_iou: float | None
 
 
-class _Row(_Read):
+class _Row(Part):
     task: str
     recipe: str | None
     classes: list[str]
     runs: list[_Run]
 
 
-class _Shape(_Read):
+class _Shape(Part):
     iou_with_boxes: float | None
     iou_with_masks: float | None
 
@@ -294,13 +288,13 @@ class _Metrics(_Run):
     rectangularity: _Shape
 
 
-class _Decided(_Read):
+class _Decided(Part):
     dataset: str
     task: str
     recipe: str | None
 
 
-class _OfClass(_Read):
+class _OfClass(Part):
     instances: int
     boxes: int
     dropped: int
@@ -309,16 +303,15 @@ class _OfClass(_Read):
     iou: float | None
 
 
-class _Statistics(_Read):
+class _Statistics(Part):
     images: dict[str, int]
     train: dict[str, _OfClass]
     val: dict[str, _OfClass]
 
 
-class _Training(Model):
+class _Training(Part):
     """The part of a committed training that nothing can be said without."""
 
-    model_config = ConfigDict(extra="ignore")
     variant: str
     seed: int
     row: str

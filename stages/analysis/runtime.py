@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict
-
 from stages.analysis.naming import dataset_title
 from stages.errors import UserError
 from stages.paths import ROOT
-from stages.yaml_files import Model
+from stages.yaml_files import Part
 
 FILE = Path("reference") / "cost.json"
 REMEDY = (
@@ -21,23 +19,19 @@ STAGES = ("download", "boxes", "train", "evaluate", "figure3")
 """The stages that every measurement has."""
 
 
-class _Read(Model):
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Stage(_Read):
+class _Stage(Part):
     n: int
     seconds: float
     peak_mib: float
 
 
-class _Run(_Read):
+class _Run(Part):
     images: int
     arrays_mib: float
     stages: dict[str, _Stage]
 
 
-class _Cost(_Read):
+class _Cost(Part):
     dataset: str
     device: str
     threads: int

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from stages import config, left_out, paths
 from stages.config import Settings
 from stages.errors import UserError, reading, run
 from stages.evaluate.result_files import read_object, write_rounded
-from stages.yaml_files import Model, check_content
+from stages.yaml_files import Part, check_content
 
 # The paper's story in five numbers: all masks, few masks, plain boxes added, the method; the method multi-class. Short
 # names, since each is a column of `make compare`.
@@ -32,10 +32,9 @@ HEADLINES = {
 SHARED = ("row", "dataset", "task", "recipe", "classes")
 
 
-class _Metrics(Model):
+class _Metrics(Part):
     """The part of a run's metrics.json that its row's results cannot be without."""
 
-    model_config = ConfigDict(extra="ignore")
     row: str
     seed: int
     dataset: str
@@ -52,10 +51,9 @@ class _Metrics(Model):
         return self
 
 
-class _Record(Model):
+class _Record(Part):
     """The part of a run's record.json that the report cannot be without."""
 
-    model_config = ConfigDict(extra="ignore")
     device: str
     seconds: float
     versions: dict[str, str]
