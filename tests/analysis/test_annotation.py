@@ -108,6 +108,20 @@ def test_rows_are_trainings_of_the_reference_and_other_shares_those_of_the_study
     assert found.of(MASKS)[1].iou.mean == 64.0
 
 
+def test_trainings_of_a_row_that_is_gone_are_left_out(project: Path):
+    settings = config.load(project)
+    rows = {name: row for name, row in settings.rows.items() if name != "bce-500"}
+    with pytest.raises(UserError, match="has no curve: .*rows.yaml"):  # the masks alone have full supervision only
+        annotation.load(rows, settings.params, 0.95, project)
+    file = project / "reference" / "annotation" / "nuclei" / "bce-100-0.json"
+    (file.parent / "bce-1390-1390-0.json").write_text(
+        json.dumps(json.loads(file.read_text()) | {"variant": "bce-1390-1390", "row": "bce-500-2280"})
+    )
+    rows = {name: row for name, row in settings.rows.items() if name != "bce-500-2280"}
+    [found] = annotation.load(rows, settings.params, 0.95, project)
+    assert [round(one.share) for one in found.of(MIXED)] == [0]
+
+
 def test_without_full_supervision_there_is_no_curve(project: Path):
     settings = config.load(project)
     for file in (project / "reference" / "runs" / "nuclei").glob("bce-2780-*.json"):
