@@ -139,6 +139,11 @@ def _foreground_flipped(runs: Runs, _: str) -> float | None:
     return first[-1] - second[-1] if first and second else None
 
 
+def _right_flipped(runs: Runs, _: str) -> float | None:
+    flipped = (runs[0].get("trace") or {}).get("flipped_right")
+    return flipped[-1] if flipped else None
+
+
 MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
     "iou_difference": _difference,
     "iou_distance": _distance,
@@ -150,6 +155,7 @@ MEASURE: Mapping[str, Callable[[Runs, str], float | None]] = {
     "early_auroc": _early_auroc,
     "labels_gain": _labels_gain,
     "foreground_flipped": _foreground_flipped,
+    "right_flipped": _right_flipped,
 }
 
 
@@ -291,7 +297,7 @@ def _verdicts(
         present = [result for result in chosen.values() if result]
         if len(present) < len(chosen):
             missing = ", ".join(row for row, result in chosen.items() if result is None)
-            decide = f"Trainings of {missing}: `python -m stages.studies reference` makes them."
+            decide = f"Needs trainings of {missing}."
             verdicts.append(Verdict(recipe, UNDECIDED, claim.check.rows, None, decide))
             continue
         left = [_alive(result, full, asked) for result in present] if claim.learned and full else present

@@ -15,9 +15,9 @@ from stages.paths import ROOT
 from stages.yaml_files import read_yaml
 
 GRID = "methods"
-MIXED, ORACLE = "bce-500-2280", "bce-500-2280-oracle"
+MASKS, MIXED, ORACLE = "bce-500", "bce-500-2280", "bce-500-2280-oracle"
 LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
-BESIDE = ("bce-500", "bce-0-2780", MIXED, LITERAL, STABLE, ORACLE, FULL)
+BESIDE = (MASKS, "bce-0-2780", MIXED, LITERAL, STABLE, ORACLE, FULL)
 """Entries of the reference that the methods stand beside."""
 BOUNDS = (FULL, ORACLE)
 """Entries with more masks than there are."""
@@ -38,14 +38,16 @@ class Method:
         share: Of the gap from plain BCE on mixed labels to full supervision, in percent; None where there is too small
             a gap.
         behind: Points of IoU by which the stable recipe is ahead, paired by seed; None for itself, or without one.
+        over_masks: Points of IoU by which it is ahead of the masks alone, paired by seed; None for these, or without
+            them.
         labels: IoU of the labels inside boxes with the masks, in the end, in percent; None without box images, or
             where no label stands for a pixel.
         seconds: Of one CPU core, for the proposals of an image; None without any.
         memory: MiB that a process held for them.
         time: The training's seconds as a multiple of plain BCE's, the median over seeds; None where it was not
             measured.
-        share_of_plain: What the proposals of all training images take, as a share of plain BCE's training on the same
-            core, in percent; None where that was not measured.
+        share_of_plain: What the proposals of all training images take, and choosing their settings, as a share of
+            plain BCE's training on the same core, in percent; None where that was not measured.
         trials: How many parameters it was chosen from on the masks of training images; None where none was chosen.
     """
 
@@ -54,6 +56,7 @@ class Method:
     iou: Measured
     share: Estimate | None = None
     behind: Estimate | None = None
+    over_masks: Estimate | None = None
     labels: Measured | None = None
     seconds: float | None = None
     memory: float | None = None
@@ -105,8 +108,8 @@ def tried(root: Path = ROOT) -> dict[str, int]:
 
 def _method(name: str, found: Results, plain: Result | None, paper: Paper) -> Method:
     runs = found[name].runs
-    ious, stable = _ious(found[name]), _ious(found[STABLE]) if STABLE in found else {}
-    ahead = {seed: stable[seed] - ious[seed] for seed in ious if seed in stable}
+    ious = _ious(found[name])
+    confidence = paper.asked.confidence
     closed = gap_share(name, paper, found)
     made = runs[0].get("proposals") or {}
     timed = {run["seed"]: run for run in (plain.runs if plain else ()) if "seconds" in run}
@@ -118,13 +121,15 @@ def _method(name: str, found: Results, plain: Result | None, paper: Paper) -> Me
     cost = made.get("seconds")
     of_all = None
     if cost is not None and timed:
-        of_all = 100 * cost * runs[0]["counts"]["train"] / statistics.median(run["seconds"] for run in timed.values())
+        of_labels = cost * runs[0]["counts"]["train"] + made.get("choosing", 0)
+        of_all = 100 * of_labels / statistics.median(run["seconds"] for run in timed.values())
     return Method(
         name,
         runs[0]["counts"]["pp"] > 0,
         Measured(tuple(ious.values())),
         closed.share if closed else None,
-        estimate(ahead, paper.asked.confidence) if ahead and name != STABLE else None,
+        _lead(_ious(found[STABLE]), ious, confidence) if name != STABLE and STABLE in found else None,
+        _lead(ious, _ious(found[MASKS]), confidence) if name != MASKS and MASKS in found else None,
         _labels(runs),
         cost,
         made.get("memory"),
@@ -132,6 +137,12 @@ def _method(name: str, found: Results, plain: Result | None, paper: Paper) -> Me
         of_all,
         made.get("parameters", {}).get("trials"),
     )
+
+
+def _lead(ahead: Mapping[int, float], behind: Mapping[int, float], confidence: float) -> Estimate | None:
+    """Return the difference of two rows, paired by seed; None without a common seed."""
+    both = {seed: ahead[seed] - behind[seed] for seed in ahead if seed in behind}
+    return estimate(both, confidence) if both else None
 
 
 def _ious(result: Result) -> dict[int, float]:

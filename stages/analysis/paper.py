@@ -92,6 +92,7 @@ MEASURES = {
     "edge_ratio": (1, "times σ² at the edges of boxes over the rest of them"),
     "labels_gain": (1, "points of IoU that the labels gained"),
     "foreground_flipped": (2, "points more of true foreground flipped when training ends"),
+    "right_flipped": (1, "% of the rightly labelled box pixels flipped when training ends"),
     "seed_spread": (1, "points of standard deviation over seeds"),
     "collapsed_runs": (0, "trainings that collapsed"),
     "threshold_range": (1, "points between the best and the worst threshold"),

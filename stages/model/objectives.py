@@ -336,7 +336,8 @@ def _plain(pixels: _Pixels) -> PixelLosses:
 def _relabelled(pixels: _Pixels) -> PixelLosses:
     """Compute what takes the place of plain BCE against the box inside the boxes of box images.
 
-    `fill`: EM-Fixed of WSSL (Papandreou et al. 2015, section 3.1) with the fill rate as the share of the foreground.
+    `fill`: WSSL's EM inside boxes (Papandreou et al. 2015, section 3.3). Its EM-Fixed adds a constant to the scores of
+    the foreground; here, as in its EM-Adapt (section 3.2), the constant is the one that makes its share the fill rate.
     `top`: the filling-rate guided loss (Song et al. 2019, BCM, section 3.3): pixels beyond the share have no loss; and
     the squared error of the network's attention against the boxes, or the masks of pixel-perfect images.
     `lines`: the projection and colour-pair terms of consistency.py alone.

@@ -1,4 +1,4 @@
-"""Box labels refined by a dense CRF: the labels of WSSL's Bbox-Seg (Papandreou et al. 2015, section 3.2).
+"""Box labels refined by a dense CRF: the labels of WSSL's Bbox-Seg (Papandreou et al. 2015, section 3.3).
 
 The CRF is that of Kraehenbuehl and Koltun 2011, Efficient inference in fully connected CRFs with Gaussian edge
 potentials: a bilateral and a smoothness term between all pairs of pixels, a Potts model, and mean-field inference.

@@ -50,8 +50,9 @@ def make(folder: Path, out: Path, names: Collection[str] = PROPOSED, workers: in
 
     Returns:
         By method: `seconds` of one CPU core an image, `iou` (percent) of the labels with the masks inside boxes, of
-        the images with masks, beside the boxes' own; its parameters, and the number of trials that chose them. And
-        `memory`, the most that a process held, in MiB. Nothing without a method.
+        the images with masks, beside the boxes' own; its parameters, the number of trials that chose them, and
+        `choosing`, the seconds of one core that these took together. And `memory`, the most that a process held, in
+        MiB. Nothing without a method.
 
     Raises:
         UserError: The packed arrays are missing or broken.
@@ -62,6 +63,7 @@ def make(folder: Path, out: Path, names: Collection[str] = PROPOSED, workers: in
         old.unlink(missing_ok=True)
     workers = workers or min(8, os.cpu_count() or 1)
     methods: dict[str, tuple[Mapping[str, Any], Any]] = {}
+    choosing = 0.0
     parameters: dict[str, Any]
     if "grabcut" in names:
         parameters = {"iterations": grabcut.ITERATIONS, "least": grabcut.LEAST}
@@ -69,7 +71,7 @@ def make(folder: Path, out: Path, names: Collection[str] = PROPOSED, workers: in
     if "crf" in names:
         methods["crf"] = asdict(crf.USUAL), functools.partial(by_crf, folder, crf.USUAL)
     if "crf_chosen" in names:
-        chosen, trials = choose(packed, folder, workers)
+        chosen, trials, choosing = choose(packed, folder, workers)
         parameters = asdict(chosen) | {"trials": trials}
         methods["crf_chosen"] = parameters, functools.partial(by_crf, folder, chosen)
     found: dict[str, Any] = {}
@@ -87,6 +89,8 @@ def make(folder: Path, out: Path, names: Collection[str] = PROPOSED, workers: in
             "seconds": round(seconds / len(packed.train), 4),
             "iou": iou(packed, masked, maps[masked]),
         }
+        if name == "crf_chosen":
+            found[name]["choosing"] = round(choosing, 2)
     if found:
         kilobytes = resource.getrusage(resource.RUSAGE_SELF if workers == 1 else resource.RUSAGE_CHILDREN).ru_maxrss
         found |= {"boxes": iou(packed, masked, packed.train.targets(TASK)[masked]), "memory": round(kilobytes / 1024)}
@@ -94,7 +98,7 @@ def make(folder: Path, out: Path, names: Collection[str] = PROPOSED, workers: in
     return found
 
 
-def choose(packed: Packed, folder: Path, workers: int) -> tuple[crf.Settings, int]:
+def choose(packed: Packed, folder: Path, workers: int) -> tuple[crf.Settings, int, float]:
     """Return the CRF's parameters of TRIALS whose labels agree best with the masks of pixel-perfect images.
 
     Args:
@@ -103,16 +107,17 @@ def choose(packed: Packed, folder: Path, workers: int) -> tuple[crf.Settings, in
         workers: Processes.
 
     Returns:
-        The parameters, and how many were tried.
+        The parameters, how many were tried, and the seconds of one CPU core that the trials took together.
     """
     masked = pools(packed, MASKED)[0][:MOST_PICTURES]
-    scores = []
+    scores, seconds = [], 0.0
     for number, settings in enumerate(TRIALS, start=1):
         work = functools.partial(by_crf, folder, settings)
         label = f"crf, trial {number} of {len(TRIALS)}"
-        maps = [labels for labels, _ in _run(work, masked.tolist(), workers, label)]
-        scores.append(iou(packed, masked, np.stack(maps)) or 0.0)
-    return TRIALS[int(np.argmax(scores))], len(TRIALS)
+        done = list(_run(work, masked.tolist(), workers, label))
+        scores.append(iou(packed, masked, np.stack([labels for labels, _ in done])) or 0.0)
+        seconds += sum(took for _, took in done)
+    return TRIALS[int(np.argmax(scores))], len(TRIALS), seconds
 
 
 def iou(packed: Packed, images: np.ndarray, labels: np.ndarray) -> float | None:

@@ -25,6 +25,7 @@ BY_MEASURE = {
     "early_auroc": ("auroc", "variance"),
     "labels_gain": ("labels", "flips"),
     "foreground_flipped": ("flips", "labels"),
+    "right_flipped": ("flips", "labels"),
 }
 """Which curves are the evidence for a measure; the others are judged at the end of training alone."""
 PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

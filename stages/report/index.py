@@ -128,7 +128,7 @@ def _methods(printed: Paper, root: Path) -> list[dict[str, Any]]:
     return [
         {
             "answers": methods_table.answers(name, found),
-            "standing": methods_table.standing(name, found),
+            "standing": methods_table.standing(name, found, printed.asked.confidence),
             "overhead": methods_table.overhead(name, found, most),
             "table": methods_table.methods_table(name, found, tried).html(),
         }

@@ -1,16 +1,20 @@
 """Trainings with all classes of a dataset: what each row reaches, class by class."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stages.analysis.claims import judge_claims
-from stages.analysis.naming import RECIPE_NAMES, class_head, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, dataset_title
 from stages.analysis.paper import Paper
-from stages.analysis.results import REFERENCE, Result, Results, all_classes, reference_runs
+from stages.analysis.results import REFERENCE, Result, Results, all_classes, collapsed, reference_runs
 from stages.config import Row
 from stages.paths import ROOT
 from stages.report.claims_table import by_recipe, verdict_text
+from stages.report.paper_tables import COLLAPSED
 from stages.report.tables import NONE, Cell, Table, csv_number, headers
+
+FULL = "ce-all-2780"
+"""Full supervision with all classes."""
 
 
 def many_classes_tables(rows: Mapping[str, Row], printed: Paper, root: Path = ROOT) -> list[Table]:
@@ -49,7 +53,8 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, 
     for name, result in found.items():
         recipe = rows[name].recipe
         by_class = {label: result.value("iou", label) for label in labels}
-        numbers = [str(result.iou("mean") or NONE), *(f"{x.mean:.1f}" if x else NONE for x in by_class.values())]
+        mean = f"{result.iou('mean') or NONE}{collapse_mark(result, found, printed)}"
+        numbers = [mean, *(f"{x.mean:.1f}" if x else NONE for x in by_class.values())]
         cells = [Cell(RECIPE_NAMES[recipe] if recipe else NONE, "text"), Cell(str(len(result.runs)), "count")]
         body.append([Cell(name, "text name", header=True), *cells, *(Cell(number, "number") for number in numbers)])
         records += [
@@ -65,9 +70,27 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, 
         caption,
         [headers(head)],
         body,
-        judged(found, rows, printed),
+        [*collapse_note(body, printed), *judged(found, rows, printed)],
         records,
     )
+
+
+def collapse_mark(result: Result, found: Results, printed: Paper) -> str:
+    """Return how many of a row's trainings collapsed, as its number shows it; "" for none, or without FULL."""
+    full = found[FULL].iou(FIRST) if FULL in found else None
+    dead = sum(collapsed(run, full.mean, printed.asked.collapse) for run in result.runs) if full else 0
+    return f" {COLLAPSED} {dead} of {len(result.runs)}" if dead else ""
+
+
+def collapse_note(body: Sequence[Sequence[Cell]], printed: Paper) -> list[str]:
+    """Say what the mark of collapsed trainings means, where a line has it."""
+    limits = printed.asked.collapse
+    marked = any(COLLAPSED in cell.text for line in body for cell in line)
+    note = (
+        f"{COLLAPSED} so many of the trainings collapsed: IoU of the first class under {limits.iou_share:g} % of full "
+        f"supervision’s ({FULL}), or over {limits.false_flip_rate:g} % of the right labels flipped in the end."
+    )
+    return [note] if marked else []
 
 
 def judged(found: Results, rows: Mapping[str, Row], printed: Paper) -> list[str]:
@@ -75,7 +98,9 @@ def judged(found: Results, rows: Mapping[str, Row], printed: Paper) -> list[str]
     lines = []
     for one in judge_claims(printed, rows, found, found):
         if all(row in rows and rows[row].classes == "all" for row in one.claim.check.rows):
-            verdicts = (f"{recipe} recipe {verdict_text(verdict)}" for recipe, verdict in by_recipe(one).items())
+            verdicts = [
+                f"{recipe} recipe {verdict_text(verdict).rstrip('.')}" for recipe, verdict in by_recipe(one).items()
+            ]
             lines.append(f"“{one.claim.says}” ({one.claim.check.unit}): {'; '.join(verdicts)}.")
     return lines
 

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from stages.analysis.methods import BESIDE, LITERAL, MIXED, ORACLE, STABLE, Method, best
+from stages.analysis.methods import BESIDE, LITERAL, MASKS, MIXED, ORACLE, STABLE, Method, best
 from stages.analysis.naming import dataset_title, sentence
 from stages.analysis.results import FULL
-from stages.analysis.statistics import Estimate, Measured
+from stages.analysis.statistics import Estimate, Measured, holm, p_value
 from stages.report.tables import NONE, Cell, Table, csv_number, headers, text_of
 
 WORDS = {
     FULL: "plain BCE, all masks",
-    "bce-500": "plain BCE, the masks alone",
+    MASKS: "plain BCE, the masks alone",
     "bce-0-2780": "plain BCE, boxes alone",
     MIXED: "plain BCE, masks and boxes",
     ORACLE: "the true masks inside boxes",
@@ -22,13 +22,15 @@ WORDS = {
     "crf-0-2780": "refinement by a dense CRF (WSSL’s Bbox-Seg), no masks",
     "crf-500-2280": "refinement by a dense CRF, chosen on the masks",
     "sdi-0-2780": "Simple Does It’s three rounds, no masks",
-    "em-500-2280": "EM-Fixed (WSSL), at the fill rate",
-    "ema-500-2280": "EM-Fixed with a running-mean teacher",
+    "em-500-2280": "WSSL’s EM in boxes, at the fill rate",
+    "ema-500-2280": "EM in boxes with a running-mean teacher",
     "bcm-500-2280": "BCM’s filling-rate loss and attention",
     "self-training-500-2280": "self-training (a teacher from the masks labels the boxes)",
     "projection-500-2280": "BoxInst’s projection and colour pairs",
 }
 """What each entry is called, within a sentence."""
+FOLLOWED = 16
+"""Training images whose labels a training follows, see stages/train/traces.py."""
 COLUMNS = (
     "row",
     "labels in boxes",
@@ -89,9 +91,10 @@ def methods_table(dataset: str, methods: Sequence[Method], tried: Mapping[str, i
         )
     caption = (
         "Percent, mean ± standard deviation over n seeds. Labels in boxes: their IoU with the masks inside the boxes "
-        "of some training images, when training ends. Of the gap: from plain BCE on mixed labels to full supervision, "
-        "and the points by which the stable recipe is ahead, both paired by seed [95 % interval]. Labels, s an image: "
-        "of one CPU core. Training time: as a multiple of plain BCE’s, all rounds together."
+        f"of {FOLLOWED} training images, when training ends. Of the gap: from plain BCE on mixed labels to full "
+        "supervision, and the points by which the stable recipe is ahead, both paired by seed [95 % interval]. Labels, "
+        "s an image: of one CPU core, before training, without choosing their settings. Training time: as a multiple "
+        "of plain BCE’s, all rounds and the labels between them together."
     )
     title = f"Table 4, of our own: boxes to masks by other methods, {dataset_title(dataset)}"
     head = headers([Cell("Method", "text"), Cell(COLUMNS[0], "text"), *map(Cell, COLUMNS[1:])])
@@ -103,7 +106,9 @@ def _notes(methods: Sequence[Method], tried: Mapping[str, int]) -> list[str]:
     trials = {one.name: one.trials or tried.get(one.name) for one in methods}
     chosen = [f"{name} from {count}" for name, count in trials.items() if count]
     notes = [
-        f"Settings chosen on training images with masks: {', '.join(chosen)}; the others have those of their papers."
+        f"Settings chosen on training images with masks: {', '.join(chosen)} (the recipe on synthetic scenes "
+        "and nuclei, the projection on synthetic scenes, the CRF on each dataset). The others have those of their "
+        "papers; EM with a running mean has the recipe’s decay and start."
     ]
     memory = max((one.memory for one in methods if one.memory is not None), default=None)
     return [*notes, f"Labels before training take {memory:.0f} MiB a process."] if memory is not None else notes
@@ -127,6 +132,9 @@ def answers(dataset: str, methods: Sequence[Method]) -> list[str]:
             seeds = "one seed does" if found.behind.n == 1 else "the seeds do"
             told = "" if known else f" ({seeds} not tell it from none)"
             behind = f", {ahead:.1f} points{ends} above the stable recipe{told}"
+        if masks and found.over_masks and found.name != MASKS:
+            over = found.over_masks
+            behind += f", {over.mean:+.1f}{_ends(over, '{:+.1f}')} over the masks alone"
         name = WORDS.get(found.name, found.name).removesuffix(", no masks")
         where = f" on {dataset_title(dataset)}" if masks else ""
         sentences.append(f"{sentence(what)}{where}, {name} is best: {_iou(found.iou)}{behind}{after}.")
@@ -148,12 +156,13 @@ def brief(dataset: str, methods: Sequence[Method]) -> str:
     return f"{dataset_title(dataset)}: {_short(found.name)}, {_iou(found.iou)}{of_stable}{without}"
 
 
-def standing(dataset: str, methods: Sequence[Method]) -> str:
+def standing(dataset: str, methods: Sequence[Method], confidence: float) -> str:
     """Return which of the other methods the stable recipe is ahead of, and which it does not beat.
 
     Args:
         dataset: Its name.
         methods: See `methods.load`.
+        confidence: Of all comparisons together.
 
     Returns:
         A sentence; "" without the stable recipe.
@@ -161,13 +170,21 @@ def standing(dataset: str, methods: Sequence[Method]) -> str:
     others = {one.name: one.behind for one in methods if one.name not in BESIDE and one.behind}
     if not others:
         return ""
+    title = dataset_title(dataset)
+    alone = {name: p for name, behind in others.items() if (p := p_value(behind, 0)) is not None}
+    if not alone:
+        return f"On {title} one seed compares the stable recipe with each, so nothing is told apart."
+    adjusted = dict(zip(alone, holm(list(alone.values())), strict=True))
     groups: dict[str, list[str]] = {"is ahead of": [], "is behind": [], "is not told apart from": []}
     for name, behind in others.items():
-        told = behind.low is not None and behind.high is not None and behind.low * behind.high > 0
+        told = adjusted.get(name, 1.0) <= 1 - confidence
         verdict = "is not told apart from" if not told else "is ahead of" if behind.mean > 0 else "is behind"
         groups[verdict].append(name)
     said = "; ".join(f"{verdict} {', '.join(names)}" for verdict, names in groups.items() if names)
-    return f"On {dataset_title(dataset)} the stable recipe {said} (by seeds, 95 %)."
+    return (
+        f"On {title} the stable recipe {said} (paired by seed, {100 * confidence:.0f} % after Holm’s correction for "
+        f"{len(alone)} comparisons)."
+    )
 
 
 def overhead(dataset: str, methods: Sequence[Method], most: float) -> str:
@@ -198,7 +215,7 @@ def overhead(dataset: str, methods: Sequence[Method], most: float) -> str:
     return (
         f"“No extra overhead, in contrast to mask proposal generators” (section 2), on {dataset_title(dataset)}: of "
         f"plain BCE’s training time, {' and '.join(of_losses)}. The labels of all training images take "
-        f"{' and '.join(of_labels)} of it, once and of one core."
+        f"{' and '.join(of_labels)} of it, choosing settings included, once and of one core."
     )
 
 

@@ -160,7 +160,10 @@ def results_page(
 
 def _methods_answers(compared: Mapping[str, Sequence[methods.Method]], printed: Paper) -> str:
     """Return what is best with some masks and without any, and what labels and losses cost, as a Markdown list."""
-    lines = [" ".join([*answers(name, found), standing(name, found)]) for name, found in compared.items()]
+    lines = [
+        " ".join([*answers(name, found), standing(name, found, printed.asked.confidence)])
+        for name, found in compared.items()
+    ]
     lines += filter(None, (overhead(name, found, printed.most_overhead) for name, found in compared.items()))
     return "".join(f"- {line}\n" for line in lines)
 

@@ -5,11 +5,15 @@ box, the best share as its class, by the class's fill rate; then the row starts 
 
 `recursive`: Simple Does It (Khoreva et al. 2017, section 3.1). The row's steps are split into ROUNDS rounds. The first
 learns from the boxes; each other goes on from the weights before it, on labels that these give to the inside of boxes,
-after that paper's clean-up rules: outside of a box all is background; where less than half of a box is its class, it is
-the whole box again; a dense CRF smooths what is left. Resolution: the paper does not say whether a round starts from
-the weights of the one before; here it does, since rounds are short.
+after that paper's clean-up rules: outside of a box all is background; a dense CRF smooths the rest; where less than
+half of a box is its class then, it is the whole box again. Resolutions: the paper does not say whether a round starts
+from the weights of the one before; here it does, since rounds are short. It names the CRF last; here the half is
+counted after it, so that the rule holds for what is trained on. Each round draws the same images in the same order.
 """
 
+import functools
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +47,8 @@ def taught(job: Job, device: torch.device, folder: Path | None, ranks: Ranks, la
         shown: Whether there is a progress bar.
 
     Returns:
-        The job of the last round, with its steps, labels, first weights, and the seconds of the rounds before.
+        The job of the last round, with its steps, labels, first weights, and the seconds of the rounds before and of
+        the labels that they gave.
     """
     labels = job.chosen.row.labels
     if labels == "self_training":
@@ -51,19 +56,21 @@ def taught(job: Job, device: torch.device, folder: Path | None, ranks: Ranks, la
         teacher = _fit(
             _round(job, row, job.chosen.steps), device, folder and folder / "teacher", ranks, f"{label}, teacher", shown
         )
-        proposals = np.array(job.packed.train.targets(row.classes))
-        proposals[job.box] = ranked(teacher.predictor, job.packed, job.chosen.row, job.pp, job.box)
-        return _next(job, teacher, job.chosen.steps, proposals)
+        return _next(
+            job,
+            teacher,
+            job.chosen.steps,
+            functools.partial(ranked, teacher.predictor, job.packed, job.chosen.row, job.pp, job.box),
+        )
     if labels == "recursive":
         steps = [len(part) for part in np.array_split(np.arange(job.chosen.steps), min(ROUNDS, job.chosen.steps))]
         row, current = job.chosen.row.model_copy(update={"labels": "boxes"}), job
         for number, of_round in enumerate(steps[:-1], start=1):
             one = replace(_round(current, row, of_round), proposals=current.proposals)
             done = _fit(one, device, folder and folder / f"round-{number}", ranks, f"{label}, round {number}", shown)
-            proposals = np.array(job.packed.train.targets(row.classes))
-            proposals[job.box] = cleaned(done.predictor, job.packed, job.box, crf.USUAL)
+            made = functools.partial(cleaned, done.predictor, job.packed, job.box, crf.USUAL)
             start = {name: value.cpu() for name, value in done.network.state_dict().items()}
-            current = replace(_next(current, done, steps[number], proposals), start=start)
+            current = replace(_next(current, done, steps[number], made), start=start)
         return current
     return job
 
@@ -143,14 +150,17 @@ def _round(job: Job, row: Row, steps: int) -> Job:
     return replace(job, chosen=chosen, box=box, label_shares=label_shares(job.packed, row, job.pp, box), fill_rate=None)
 
 
-def _next(job: Job, done: Trainer, steps: int, proposals: np.ndarray) -> Job:
-    """Return the job of the round after a finished one, of some steps and on new labels."""
+def _next(job: Job, done: Trainer, steps: int, made: Callable[[], np.ndarray]) -> Job:
+    """Return the job of the round after a finished one, of some steps, on the labels that are made of box images."""
+    started = time.monotonic()
+    proposals = np.array(job.packed.train.targets(job.chosen.row.classes))
+    proposals[job.box] = made()
     return replace(
         job,
         chosen=replace(job.chosen, steps=steps),
         label_shares=label_shares(job.packed, job.chosen.row, job.pp, job.box, proposals),
         proposals=proposals,
-        seconds=done.seconds,
+        seconds=done.seconds + time.monotonic() - started,
         earlier_steps=job.earlier_steps + done.steps,
     )
 

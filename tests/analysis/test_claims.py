@@ -110,7 +110,7 @@ def test_each_measure_by_hand():
     expected = {
         "iou_difference": 12.0, "iou_share": 125.0, "time_ratio": 1.1, "boxes_over_masks": 12.0, "auroc": 0.8,
         "edge_ratio": 1.5, "iou_distance": 12.0, "early_auroc": 0.7, "labels_gain": 9.5,
-        "foreground_flipped": 30.0,
+        "foreground_flipped": 30.0, "right_flipped": 31.5,
     }  # fmt: skip
     of_datasets = {"gap_share", "seed_spread", "collapsed_runs", "threshold_range"}  # see test_criteria.py
     assert set(expected) == set(paper.MEASURES) - of_datasets == set(claims.MEASURE)
@@ -325,7 +325,7 @@ def test_a_claim_about_all_classes_needs_trainings_with_more_than_three(comparis
     rows = ("ce-all-2780", "ce-bootstrap-all-500-2280") if several else ("bce-2780",)
     found = {row: result(row, *((60.0, 62.0) if row.endswith("2780") else (5.0, 6.0)), classes=classes) for row in rows}
     for run in found.get("ce-bootstrap-all-500-2280", Result("", ())).runs:
-        run["recipe"] = "paper"
+        run |= {"recipe": "paper", "trace": {"flipped_right": [0.0, 60.0 + run["seed"]]}}
     [verdict] = judged(comparison.paper, comparison.rows, found)["more-classes-fail"].verdicts
     assert verdict.word == word
     assert verdict.decide == ("" if several else "No training tells that many classes apart.")

@@ -69,6 +69,14 @@ def test_the_stable_recipe_is_compared_seed_by_seed_and_not_with_itself(root):
     assert found[STABLE].behind is None
 
 
+def test_each_is_compared_with_the_masks_alone(root):
+    assert loaded(root)["self-training-500-2280"].over_masks is None
+    put(root, "runs", "bce-500", (70, 75, 80), 100)
+    found = loaded(root)
+    assert found["self-training-500-2280"].over_masks.values == {0: 7, 1: 4, 2: 1}
+    assert found["bce-500"].over_masks is None
+
+
 def test_the_labels_are_those_when_training_ends(root):
     found = loaded(root)
     assert found["self-training-500-2280"].labels.mean == 75.0
@@ -82,6 +90,11 @@ def test_costs_are_multiples_of_plain_training_at_the_same_time(root):
     assert found[STABLE].time == 1.5
     assert found["self-training-500-2280"].time == 2.0  # of GrabCut's row, which trains as plain BCE does
     assert found["grabcut-500-2280"].share_of_plain == pytest.approx(100 * 0.1 * 400 / 50)
+    choosing = root / "reference" / "methods" / "synthetic" / "grabcut-500-2280-0.json"
+    run = json.loads(choosing.read_text())
+    run["proposals"]["choosing"] = 5.0
+    choosing.write_text(json.dumps(run))
+    assert loaded(root)["grabcut-500-2280"].share_of_plain == pytest.approx(100 * (0.1 * 400 + 5) / 50)
     assert found["grabcut-500-2280"].trials == 8 and found["grabcut-500-2280"].memory == 90
     assert found[STABLE].seconds is None and found[STABLE].share_of_plain is None
 

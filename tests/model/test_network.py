@@ -122,6 +122,26 @@ def test_a_variance_of_one_is_another_raw_output_for_each_reading(variance, raw)
 # ---- a variance that sees the label ----------------------------------------------------------------------------------
 
 
+def test_what_the_attention_closes_no_mean_sees():
+    """BCM: features are multiplied by the attention, so a closed one leaves the bias of the last layer alone."""
+    torch.manual_seed(0)
+    network = build(hyperparameters(Row(classes="one", loss="bce", pp=500, box=2280, labels="top")))
+    image = torch.rand(1, 3, 16, 32)
+    with torch.no_grad():
+        opened = network(image)
+        network.attention.weight.zero_()
+        network.attention.bias.fill_(-100.0)
+        closed = network(image)
+        network.attention.bias.fill_(100.0)
+        whole = network(image)
+    assert closed.shape == (1, 2, 16, 32)
+    assert (
+        closed[:, 0].unique().numel() <= 4 < opened[:, 0].unique().numel()
+    )  # one bias, however each 2x2 block is drawn
+    assert not torch.allclose(opened[:, 0], whole[:, 0])
+    assert torch.equal(closed[:, 1], torch.full((1, 16, 32), -100.0))
+
+
 def test_the_label_moves_the_variance_and_not_the_mean():
     torch.manual_seed(0)
     chosen = bootstrap(variance_sees="label", variance_weights="torch")

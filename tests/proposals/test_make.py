@@ -53,18 +53,20 @@ def test_quality_and_cost_are_written_down(made):
     assert found["crf_chosen"]["iou"] == pytest.approx(expected, abs=0.01)
     assert all(found[name]["seconds"] > 0 for name in ("grabcut", "crf", "crf_chosen")) and found["memory"] > 0
     assert found["crf_chosen"]["parameters"]["trials"] == len(make.TRIALS) == 8
+    assert found["crf_chosen"]["choosing"] > 0 and "choosing" not in found["crf"]
 
 
 def test_the_parameters_are_those_that_agree_best_with_the_masks_of_pixel_perfect_images(made):
     folder = paths.packed("synthetic", made)
     packed = open_packed(folder)
-    chosen, _ = make.choose(packed, folder, 1)
+    chosen, count, seconds = make.choose(packed, folder, 1)
     known = arrays.pools(packed, make.MASKED)[0]
     scores = [
         make.iou(packed, known, np.stack([make.by_crf(folder, settings, int(i))[0] for i in known]))
         for settings in make.TRIALS
     ]
     assert chosen == make.TRIALS[int(np.argmax(scores))]
+    assert count == len(make.TRIALS) and seconds > 0
 
 
 @pytest.mark.parametrize("broken", ["absent", "short", "other"])

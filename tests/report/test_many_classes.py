@@ -41,14 +41,24 @@ def test_only_datasets_with_such_trainings_have_a_table(tmp_path: Path, present:
 
 
 def test_the_claim_about_more_classes_stands_below_with_a_verdict_for_each_recipe() -> None:
-    ious = {"ce-all-2780": 60.0, "ce-bootstrap-all-500-2280": 3.0, "ce-bootstrap-all-500-2280-stable": 57.0}
+    flipped = {"ce-all-2780": None, "ce-bootstrap-all-500-2280": 60.0, "ce-bootstrap-all-500-2280-stable": 7.0}
     found = {}
-    for name, car in ious.items():
+    for name, share in flipped.items():
         runs = tuple(run(name, seed, 40.0) for seed in (0, 1, 2))
         for one in runs:
-            one["iou"]["car"] = car + one["seed"] / 10
+            one["trace"] = share and {"flipped_right": [0.0, share + one["seed"] / 10]}
         found[name] = Result(name, runs)
-    [note] = many_classes_table(found, ROWS, PRINTED, "mine").notes
-    assert note.startswith("“With more than three classes, the loss is too unstable to train with”")
-    assert "literal recipe reproduced: 5.16" in note
-    assert "stable recipe not reproduced: 95.0" in note
+    table = many_classes_table(found, ROWS, PRINTED, "mine")
+    marks, claim = table.notes
+    assert claim.startswith("“With more than three classes, the loss is too unstable to train with”")
+    assert "literal recipe reproduced: 60.1" in claim
+    assert "stable recipe not reproduced: 7.1" in claim
+    assert marks.startswith("† so many of the trainings collapsed")
+    assert [cell.text for line in table.body for cell in line if "†" in cell.text] == ["40.00 ± 0.00 † 3 of 3"]
+
+
+def test_a_training_without_cars_is_marked_as_collapsed() -> None:
+    full, dead = run("ce-all-2780", 0, 40.0), run("ce-bootstrap-all-500-2280", 0, 8.0)
+    dead["iou"]["car"] = 3.0
+    table = many_classes_table({one["row"]: Result(one["row"], (one,)) for one in (full, dead)}, ROWS, PRINTED, "mine")
+    assert table.body[1][3].text == "8.00 † 1 of 1"
