@@ -81,7 +81,7 @@ def _closing(paper: Paper, dataset: str, found: Results) -> str:
     if stable.share is None:
         closes = f", and {fate}" if dead else ""
         return (
-            f"Here the method has little to win: on {title}, plain BCE on mixed labels is "
+            f"On {title} the method has little to win: plain BCE on mixed labels is "
             f"{_points(stable)} full supervision{closes}. "
             f"In the paper it closes {share:.0f} % of a gap of {printed:.1f} points."
         )

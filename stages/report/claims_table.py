@@ -79,7 +79,7 @@ def all_claims_markdown(reference: Mapping[str, ReferenceResults]) -> str:
     lines = [["Claim", "paper", *(f"{one.title}, {recipe}" for one, recipe in columns)], ["---"] * (2 + len(columns))]
     for place, of_claim in enumerate(next(iter(reference.values())).claims):
         texts = [text for one in reference.values() for text in _texts(one.claims[place])]
-        lines.append([statement(of_claim), of_claim.paper, *texts])
+        lines.append([f"{statement(of_claim)} [{of_claim.claim.check.unit}]", of_claim.paper, *texts])
     return markdown_rows(lines) + "\n"
 
 

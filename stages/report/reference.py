@@ -126,8 +126,11 @@ def results_page(
         "Whether wrong box labels cost the plain loss what they cost it in the paper:\n",
         regime_markdown({one.title: claims.judge_regime(printed, one.results) for one in complete.values()}),
         "## Claims of the paper\n",
-        "Each claim with its verdict, the mean over seeds, its 95 % interval and the number of seeds; p is "
-        "against what is asked, two-sided, after Holm’s correction for all claims of the dataset. “Literal” is the "
+        "Each claim with its unit, its verdict, the mean over seeds, its 95 % interval and the number of seeds. The "
+        "interval alone gives the verdict. p says what the number of claims takes from it: against what is asked, "
+        "two-sided, after Holm’s correction for all claims of the dataset. Trainings that a cell needs: "
+        "`python -m stages.studies reference <dataset>`, where `studies/reference.yaml` has them for the dataset. "
+        "“Literal” is the "
         "paper as written, where it is silent in the reading under which its loss lives; “stable” goes beyond it: "
         "masks teach the variance, by their own boxes, which labels are wrong, and a running mean of the network "
         "decides ([method notes](method-notes.md)).\n",

@@ -1,4 +1,4 @@
-"""Other thresholds, starts, samples and draws: what the reference runs say of them."""
+"""Variations of rows, such as other thresholds, draws or starts: what the reference runs say of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,20 +64,18 @@ def sensitivity_table(comparison: Comparison) -> Table | None:
     for name, base in chosen:
         ours = comparison.found[name]
         line = _line(ours, BESIDE[base], comparison)
-        named = base + (" (ICNR)" if icnr(ours.runs[0]) else "")
-        body.append([Cell(named, "text name", header=True), *(Cell(text, "number") for text in line.values())])
+        body.append([Cell(name, "text name", header=True), *(Cell(text, "number") for text in line.values())])
         records.append({"dataset": comparison.dataset, "entry": name, "row": base, **line})
     head = headers([Cell(name, "text" if name in ("Row", "recipe") else "ours") for name in HEAD])
     caption = (
-        "Reference runs, judged on the evaluation split. IoU of the first class, or the mean over several, in percent, "
-        "mean ± standard deviation (in brackets: how many seeds). Warm-up: share of the steps that draw clean masks "
-        "alone. ICNR: the last layer’s weights start alike for the four pixels of a block. False-flip rate and "
-        "recall: of the rightly and of the wrongly labelled box pixels, how many are flipped in the end. Boxes over "
-        "masks: points of IoU by which outputs agree more with boxes. Then points of IoU over other rows (the masks "
-        "alone; plain BCE or CE on the same labels; in-box regression), and the share of full supervision, paired "
-        "by seed, with 95 % intervals."
+        "Reference runs by entry of studies/reference.yaml, judged on the evaluation split. IoU of the first class, or "
+        "the mean over several, in percent, mean ± standard deviation (in brackets: how many seeds). Warm-up: share of "
+        "the steps that draw clean masks alone. False-flip rate and recall: of the rightly and of the wrongly labelled "
+        "box pixels, how many are flipped in the end. Boxes over masks: points of IoU by which outputs agree more with "
+        "boxes. Then points of IoU over other rows (the masks alone; plain BCE or CE on the same labels; in-box "
+        "regression), and the share of full supervision, paired by seed, with 95 % intervals."
     )
-    title = f"Other thresholds, starts, samples and draws on {comparison.title}"
+    title = f"Variations of rows with masks and boxes on {comparison.title}"
     notes = [comparison.collapse_note] if any(COLLAPSED in cell.text for line in body for cell in line) else []
     return Table("sensitivity", title, caption, [head], body, notes, records)
 
