@@ -3,7 +3,8 @@
 A miniature of the last commit runs undisturbed, twice, which shows what differs between equal runs, such as times. Then
 it runs anew, is killed at a random moment, goes on by the same command, is killed again, until it ends; and its outputs
 are compared byte by byte with those of the undisturbed run. A pass runs `dvc repro`, or `make queue J=2`'s program and
-then `dvc repro`; and one row is trained by two processes of torchrun, of which one is killed.
+then `dvc repro`. Moments that take little of the time are seldom hit: one pass waits for them, the save of a checkpoint
+and the stage that gathers results. And one row is trained by two processes of torchrun, of which one is killed.
 """
 
 import os
@@ -23,15 +24,20 @@ from typing import Any
 import psutil
 
 from benchmarks.reliability.clones import ENVIRONMENT, commit, digests, edit, miniature, processes
+from stages import paths
 from stages.errors import UserError
 from stages.reproduce import mend
 
 KILLS = 100
-KILLS_A_PASS = {"repro": 25, "queue": 10}
+KILLS_A_PASS = {"repro": 25, "queue": 10, "aimed": 25}
 """How many may fall in the time of an undisturbed run; each makes a run longer, so more do. A queue goes on later."""
 ORPHAN_SECONDS = 60.0
+AIM_SECONDS = 20.0
+"""For how long an aimed kill waits for its moment before another is drawn."""
 KINDS = {
     "all": "everything at once, as by a reboot",
+    "save": "everything while a checkpoint was saved",
+    "gather": "everything while results were gathered",
     "dvc": "`dvc repro` alone; what it had started must end by itself",
     "queue": "`make queue`'s program alone; DVC's workers go on",
     "worker": "a worker of DVC's queue alone; the program must go on with another",
@@ -39,12 +45,14 @@ KINDS = {
 }
 COMMANDS = {
     "repro": ["-m", "dvc", "repro"],
+    "aimed": ["-m", "dvc", "repro"],
     "queue": ["-m", "stages.reproduce", "--queue", "--jobs", "2"],
     "boxes": ["-m", "dvc", "repro", "boxes"],
     "torchrun": ["-m", "stages.train", "--row", "bce-500-2280", "--seed", "0"],
 }
 CHANCES = {
     "repro": {"all": 0.5, "dvc": 0.5},
+    "aimed": {"save": 0.5, "gather": 0.5},
     "queue": {"all": 0.4, "queue": 0.2, "worker": 0.4},
     "torchrun": {"rank": 1.0},
 }
@@ -93,7 +101,8 @@ def drill(root: Path, folder: Path, found: dict[str, Any], keep: Callable[[dict[
     found["passes"] = passes
     while sum(len(one["kills"]) for one in passes) < KILLS:
         number = len(passes)
-        command = ("repro", "queue", "repro")[number % 3]
+        ran = {one["command"] for one in passes}
+        command = "aimed" if number > 2 and "aimed" not in ran else ("repro", "queue", "repro")[number % 3]
         copy = miniature(root, folder / f"pass-{number}")
         fallen, took, cut = disturbed(copy, command, random.Random(number), seconds / KILLS_A_PASS[command])
         passes.append(compared(command, fallen, took, outputs, digests(copy), timed) | {"cut": cut})
@@ -153,7 +162,7 @@ def disturbed(copy: Path, command: str, moments: random.Random, mean: float) -> 
     """
     kills: list[Kill] = []
     cut, seen = 0, set()
-    started, left = time.monotonic(), [command] if command == "repro" else [command, "repro"]
+    started, left = time.monotonic(), [command, "repro"] if command == "queue" else [command]
     process, log = start(copy, left[0])
     while True:
         chances = CHANCES[left[0]]
@@ -169,6 +178,8 @@ def disturbed(copy: Path, command: str, moments: random.Random, mean: float) -> 
             if not left:
                 return kills, time.monotonic() - started, cut
         else:
+            if kind in AIMS and not aimed(copy, process, log, kind):
+                continue
             stage = running(log.read_text(), copy)
             if not kill(copy, process, kind, moments):
                 continue  # nothing of that kind runs
@@ -178,9 +189,44 @@ def disturbed(copy: Path, command: str, moments: random.Random, mean: float) -> 
             process.wait()
             lived = until_gone(copy) if kind != "queue" else None
             files = unfinished(copy)
-            kills.append(Kill(kind, stage, bool(files - seen) if kind == "all" else None, lived))
+            kills.append(Kill(kind, stage, bool(files - seen) if kind in ("all", *AIMS) else None, lived))
             seen |= files
         process, log = start(copy, left[0])
+
+
+def aimed(copy: Path, process: subprocess.Popen, log: Path, kind: str) -> bool:
+    """Wait for the moment of a key of AIMS, and stop all that runs there, so that the kill falls into it.
+
+    Returns:
+        Whether it came within AIM_SECONDS, before the process ended.
+    """
+    until, looked, numbers = time.monotonic() + AIM_SECONDS, -1.0, []
+    while (now := time.monotonic()) < until and process.poll() is None:
+        if now - looked > 0.5:  # a save is over sooner than all processes are listed
+            looked, numbers = now, [*processes(copy), process.pid]
+        if AIMS[kind](copy, log):
+            for number in numbers:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGSTOP)
+            return True
+    return False
+
+
+def saves(copy: Path, _: Path) -> bool:
+    """Return whether a checkpoint is being saved in a clone."""
+    with suppress(OSError):  # a folder goes when its training has ended
+        return any(paths.checkpoints(copy).glob("*/*.tmp"))
+    return False
+
+
+def gathers(copy: Path, log: Path) -> bool:
+    """Return whether results are being gathered in a clone."""
+    time.sleep(0.05)
+    return running(log.read_text(), copy) == "gather"
+
+
+AIMS: dict[str, Callable[[Path, Path], bool]] = {"save": saves, "gather": gathers}
+"""Kinds of kills that wait for their moment, and how it is known."""
 
 
 def wait(process: subprocess.Popen, seconds: float) -> int | None:
@@ -194,7 +240,7 @@ def wait(process: subprocess.Popen, seconds: float) -> int | None:
 def kill(copy: Path, process: subprocess.Popen, kind: str, moments: random.Random) -> bool:
     """Send SIGKILL to what a key of KINDS says, and return whether there was such a process."""
     numbers = {
-        "all": lambda: [*processes(copy), process.pid],
+        **dict.fromkeys(("all", *AIMS), lambda: [*processes(copy), process.pid]),
         "dvc": lambda: [process.pid],
         "queue": lambda: [process.pid],
         "worker": lambda: list(of_command(copy, "queue-worker")),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.reliability import advisories, attempts, clones, fuzz, kills, page
@@ -62,6 +63,23 @@ def test_each_kind_of_kill_finds_what_it_is_for(tmp_path: Path, kind: str) -> No
         assert not kills.kill(tmp_path, process, kind, random.Random(0))
 
 
+@pytest.mark.parametrize("saves", [True, False])
+def test_an_aimed_kill_stops_a_training_while_it_saves(tmp_path: Path, monkeypatch, saves: bool) -> None:
+    monkeypatch.setattr(kills, "AIM_SECONDS", 30.0 if saves else 0.2)
+    place = tmp_path / ".checkpoints" / "a-row"
+    place.mkdir(parents=True)
+    (place.parent / "a-row.lock").touch()
+    name = "state.tmp" if saves else "state.pt"
+    code = f"import time\nprint(flush=True)\ntime.sleep(1)\nopen({str(place / name)!r}, 'w').close()\ntime.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"\n"
+        assert kills.aimed(tmp_path, process, tmp_path / "log", "save") == saves
+        assert (psutil.Process(process.pid).status() == psutil.STATUS_STOPPED) == saves
+        assert kills.kill(tmp_path, process, "save", random.Random(0))
+    assert kills.unfinished(tmp_path) == ({(place / name, (place / name).stat().st_mtime_ns)} if saves else set())
+    assert not kills.aimed(tmp_path, process, tmp_path / "log", "save")  # it has ended
+
+
 def test_the_table_of_kills_counts_them_and_names_what_is_missed() -> None:
     fallen = [
         {"kind": "all", "stage": "gather", "saving": True, "lived": 0.0},
@@ -79,7 +97,8 @@ def test_the_table_of_kills_counts_them_and_names_what_is_missed() -> None:
         and "within 1 s; 1 times it was not within 60 s" in text
     )
     assert "| `train-mixed` | 2 |" in text and "| `gather` | 1 |" in text
-    never = ["no kill of `make queue`'s program alone", "no kill of one of two processes of torchrun"]
+    never = ["no kill of everything while a checkpoint was saved", "no kill of everything while results were gathered"]
+    never += ["no kill of `make queue`'s program alone", "no kill of one of two processes of torchrun"]
     assert missed == ["4 of 100 kills", *never, "1 outputs differ, such as runs/a", "1 orphans"]
     every = [fallen[0] | {"kind": kind} for kind in kills.KINDS] * 20
     none = [one | {"differ": [], "kills": every} for one in passes]
