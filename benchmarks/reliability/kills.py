@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ class Kill:
 
 
 def drill(root: Path, folder: Path, found: dict[str, Any], keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Run the pipeline undisturbed and disturbed, until KILLS have fallen.
+    """Run the pipeline undisturbed and disturbed, until KILLS have fallen; then once with aimed ones.
 
     Args:
         root: The project.
@@ -99,20 +99,25 @@ def drill(root: Path, folder: Path, found: dict[str, Any], keep: Callable[[dict[
     timed = sorted(name for name in outputs if outputs[name] != again.get(name))
     found = {"commit": here, "seconds": round(seconds, 1), "files": len(outputs), "timed": timed}
     found["passes"] = passes
-    while sum(len(one["kills"]) for one in passes) < KILLS:
+    while command := next_pass(passes):
         number = len(passes)
-        ran = {one["command"] for one in passes}
-        command = "aimed" if number > 2 and "aimed" not in ran else ("repro", "queue", "repro")[number % 3]
         copy = miniature(root, folder / f"pass-{number}")
-        fallen, took, cut = disturbed(copy, command, random.Random(number), seconds / KILLS_A_PASS[command])
-        passes.append(compared(command, fallen, took, outputs, digests(copy), timed) | {"cut": cut})
-        print(f"pass {number}: {len(fallen)} kills, {took:.0f} s, {len(passes[-1]['differ'])} differ", flush=True)
+        kills, took, cut = disturbed(copy, command, random.Random(number), seconds / KILLS_A_PASS[command])
+        passes.append(compared(command, kills, took, outputs, digests(copy), timed) | {"cut": cut})
+        print(f"pass {number}: {len(kills)} kills, {took:.0f} s, {len(passes[-1]['differ'])} differ", flush=True)
         keep(found)
         shutil.rmtree(copy)
     if not any(one["command"] == "torchrun" for one in passes):
         passes.append(shared(root, folder / "torchrun"))
         keep(found)
     return found
+
+
+def next_pass(passes: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what the next pass runs, a key of KILLS_A_PASS; None when KILLS have fallen, and a pass was aimed."""
+    if sum(len(one["kills"]) for one in passes) < KILLS:
+        return ("repro", "queue", "repro")[len(passes) % 3]
+    return None if any(one["command"] == "aimed" for one in passes) else "aimed"
 
 
 def compared(

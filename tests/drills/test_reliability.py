@@ -63,6 +63,13 @@ def test_each_kind_of_kill_finds_what_it_is_for(tmp_path: Path, kind: str) -> No
         assert not kills.kill(tmp_path, process, kind, random.Random(0))
 
 
+def test_kills_fall_at_random_until_there_are_enough_and_then_where_they_are_aimed() -> None:
+    passes: list[dict] = []
+    while command := kills.next_pass(passes):
+        passes.append({"command": command, "kills": [None] * 30})
+    assert [one["command"] for one in passes] == ["repro", "queue", "repro", "repro", "aimed"]
+
+
 @pytest.mark.parametrize("saves", [True, False])
 def test_an_aimed_kill_stops_a_training_while_it_saves(tmp_path: Path, monkeypatch, saves: bool) -> None:
     monkeypatch.setattr(kills, "AIM_SECONDS", 30.0 if saves else 0.2)
