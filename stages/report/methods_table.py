@@ -180,11 +180,11 @@ def standing(dataset: str, methods: Sequence[Method], confidence: float) -> str:
         told = adjusted.get(name, 1.0) <= 1 - confidence
         verdict = "is not told apart from" if not told else "is ahead of" if behind.mean > 0 else "is behind"
         groups[verdict].append(name)
+    how = f"paired by seed, {100 * confidence:.0f} % after Holm’s correction for {len(alone)} comparisons"
+    if len(groups["is not told apart from"]) == len(others):
+        return f"On {title} no difference between the stable recipe and another method is certain ({how})."
     said = "; ".join(f"{verdict} {', '.join(names)}" for verdict, names in groups.items() if names)
-    return (
-        f"On {title} the stable recipe {said} (paired by seed, {100 * confidence:.0f} % after Holm’s correction for "
-        f"{len(alone)} comparisons)."
-    )
+    return f"On {title} the stable recipe {said} ({how})."
 
 
 def overhead(dataset: str, methods: Sequence[Method], most: float) -> str:
