@@ -143,8 +143,7 @@ def results_page(
     if compared:
         parts += ["## Boxes to masks: what would you have got instead?\n", _methods_answers(compared, printed)]
         parts.append(
-            "How each was read, and what limits the stable recipe, stands in "
-            "[other-methods.md](other-methods.md).\n"
+            "How each was read, and what limits the stable recipe, stands in [other-methods.md](other-methods.md).\n"
         )
         tried = methods.tried(root)
         parts += [methods_table(name, found, tried).markdown() for name, found in compared.items()]
