@@ -135,8 +135,8 @@ def _labels_gain(runs: Runs, _: str) -> float | None:
 
 
 def _foreground_flipped(runs: Runs, _: str) -> float | None:
-    first, second = ((run.get("trace") or {}).get("flipped_right") for run in runs)
-    return first[-1] - second[-1] if first and second else None
+    first, second = (_right_flipped((run,), "") for run in runs)
+    return None if first is None or second is None else first - second
 
 
 def _right_flipped(runs: Runs, _: str) -> float | None:

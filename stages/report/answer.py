@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stages.analysis.claims import measure
 from stages.analysis.gap import GapShare, gap_share, printed_gap_share, share_over_draws
+from stages.analysis.methods import LITERAL, MASKS, STABLE
 from stages.analysis.naming import FIRST, class_name, dataset_title
 from stages.analysis.paper import Check, Paper
 from stages.analysis.reference_results import ReferenceResults
@@ -12,11 +13,10 @@ from stages.analysis.results import Result, Results, collapsed, full_supervision
 from stages.analysis.statistics import Estimate
 from stages.report.paper_tables import Comparison
 
-LITERAL, STABLE = "bootstrap-500-2280", "bootstrap-500-2280-stable"
-NO_FLIPS, MASKS = "uncertainty-500-2280", "bce-500"
+NO_FLIPS = "uncertainty-500-2280"
 METHODS = {
     "regression-500-2280": "In-box regression with uncertainty",
-    "uncertainty-500-2280": "BCE with uncertainty, no flips",
+    NO_FLIPS: "BCE with uncertainty, no flips",
     "uncertainty-500-2280-warmup": "The same after a clean-label warm-up",
     LITERAL: "The method, literal recipe",
     STABLE: "The method, stable recipe",

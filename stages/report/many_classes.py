@@ -1,16 +1,16 @@
 """Trainings with all classes of a dataset: what each row reaches, class by class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.analysis.claims import judge_claims
-from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, dataset_title
+from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
 from stages.analysis.paper import Paper
-from stages.analysis.results import REFERENCE, Result, Results, all_classes, collapsed, reference_runs
+from stages.analysis.results import REFERENCE, Result, Results, all_classes, reference_runs
 from stages.config import Row
 from stages.paths import ROOT
 from stages.report.claims_table import by_recipe, verdict_text
-from stages.report.paper_tables import COLLAPSED
+from stages.report.paper_tables import COLLAPSED, collapse_mark, collapse_note
 from stages.report.tables import NONE, Cell, Table, csv_number, headers
 
 FULL = "ce-all-2780"
@@ -49,11 +49,12 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, 
     labels = all_classes(found.values())
     head = [Cell("Row", "text"), Cell("recipe", "text"), Cell("n"), Cell("Mean")]
     head += [Cell(class_head(label, ())) for label in labels]
+    full, limits = found[FULL].iou(FIRST) if FULL in found else None, printed.asked.collapse
     body, records = [], []
     for name, result in found.items():
         recipe = rows[name].recipe
         by_class = {label: result.value("iou", label) for label in labels}
-        mean = f"{result.iou('mean') or NONE}{collapse_mark(result, found, printed)}"
+        mean = f"{result.iou('mean') or NONE}{collapse_mark(result, full.mean if full else None, limits)}"
         numbers = [mean, *(f"{x.mean:.1f}" if x else NONE for x in by_class.values())]
         cells = [Cell(RECIPE_NAMES[recipe] if recipe else NONE, "text"), Cell(str(len(result.runs)), "count")]
         body.append([Cell(name, "text name", header=True), *cells, *(Cell(number, "number") for number in numbers)])
@@ -61,6 +62,9 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, 
             {"dataset": dataset, "row": name, "class": label, "iou": csv_number(x.mean if x else None)}
             for label, x in by_class.items()
         ]
+    marked = any(COLLAPSED in cell.text for line in body for cell in line)
+    first = class_name(FIRST, next(iter(found.values())).classes)
+    notes = [collapse_note(first, FULL, limits)] if marked else []
     caption = (
         f"{ended(found)} IoU in percent, mean over seeds; of the mean over all classes also the standard deviation."
     )
@@ -70,27 +74,9 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, 
         caption,
         [headers(head)],
         body,
-        [*collapse_note(body, printed), *judged(found, rows, printed)],
+        [*notes, *judged(found, rows, printed)],
         records,
     )
-
-
-def collapse_mark(result: Result, found: Results, printed: Paper) -> str:
-    """Return how many of a row's trainings collapsed, as its number shows it; "" for none, or without FULL."""
-    full = found[FULL].iou(FIRST) if FULL in found else None
-    dead = sum(collapsed(run, full.mean, printed.asked.collapse) for run in result.runs) if full else 0
-    return f" {COLLAPSED} {dead} of {len(result.runs)}" if dead else ""
-
-
-def collapse_note(body: Sequence[Sequence[Cell]], printed: Paper) -> list[str]:
-    """Say what the mark of collapsed trainings means, where a line has it."""
-    limits = printed.asked.collapse
-    marked = any(COLLAPSED in cell.text for line in body for cell in line)
-    note = (
-        f"{COLLAPSED} so many of the trainings collapsed: IoU of the first class under {limits.iou_share:g} % of full "
-        f"supervision’s ({FULL}), or over {limits.false_flip_rate:g} % of the right labels flipped in the end."
-    )
-    return [note] if marked else []
 
 
 def judged(found: Results, rows: Mapping[str, Row], printed: Paper) -> list[str]:

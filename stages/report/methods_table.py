@@ -8,6 +8,7 @@ from stages.analysis.naming import dataset_title, sentence
 from stages.analysis.results import FULL
 from stages.analysis.statistics import Estimate, Measured, holm, p_value
 from stages.report.tables import NONE, Cell, Table, csv_number, headers, text_of
+from stages.train.traces import IMAGES
 
 WORDS = {
     FULL: "plain BCE, all masks",
@@ -29,8 +30,6 @@ WORDS = {
     "projection-500-2280": "BoxInst’s projection and colour pairs",
 }
 """What each entry is called, within a sentence."""
-FOLLOWED = 16
-"""Training images whose labels a training follows, see stages/train/traces.py."""
 COLUMNS = (
     "row",
     "labels in boxes",
@@ -91,7 +90,7 @@ def methods_table(dataset: str, methods: Sequence[Method], tried: Mapping[str, i
         )
     caption = (
         "Percent, mean ± standard deviation over n seeds. Labels in boxes: their IoU with the masks inside the boxes "
-        f"of {FOLLOWED} training images, when training ends. Of the gap: from plain BCE on mixed labels to full "
+        f"of {IMAGES} training images, when training ends. Of the gap: from plain BCE on mixed labels to full "
         "supervision, and the points by which the stable recipe is ahead, both paired by seed [95 % interval]. Labels, "
         "s an image: of one CPU core, before training, without choosing their settings. Training time: as a multiple "
         "of plain BCE’s, all rounds and the labels between them together."

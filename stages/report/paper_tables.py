@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from stages.analysis.gap import gap_share, printed_gap_share
 from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
-from stages.analysis.paper import Paper
+from stages.analysis.paper import Collapse, Paper
 from stages.analysis.results import FULL, Result, Results, all_classes, collapsed, full_supervision, recipes_of
 from stages.analysis.statistics import Measured
 from stages.config import Row
@@ -59,11 +59,7 @@ class Comparison:
     @property
     def collapse_note(self) -> str:
         """What the mark of collapsed trainings means."""
-        limits = self.paper.asked.collapse
-        return (
-            f"{COLLAPSED} so many of the trainings collapsed: {self.first} IoU under {limits.iou_share:g} % of full "
-            f"supervision’s ({FULL}), or over {limits.false_flip_rate:g} % of true foreground flipped in the end."
-        )
+        return collapse_note(self.first, FULL, self.paper.asked.collapse)
 
     def shown(self, value: Measured | None) -> str:
         """Return a number of a table; with its count of seeds where `spread_note` says that these differ."""
@@ -88,9 +84,27 @@ class Comparison:
 
     def collapse_mark(self, result: Result) -> str:
         """Return how many of a row's trainings collapsed, as its number shows it; "" for none."""
-        full, limits = full_supervision(self.found), self.paper.asked.collapse
-        dead = sum(collapsed(run, full, limits) for run in result.runs) if full else 0
-        return f" {COLLAPSED} {dead} of {len(result.runs)}" if dead else ""
+        return collapse_mark(result, full_supervision(self.found), self.paper.asked.collapse)
+
+
+def collapse_mark(result: Result, full: float | None, limits: Collapse) -> str:
+    """Return how many of a row's trainings collapsed, as its number shows it; "" for none.
+
+    Args:
+        result: Of the row.
+        full: IoU of the first class of full supervision, in percent; None without such a training.
+        limits: See paper/claims.yaml.
+    """
+    dead = sum(collapsed(run, full, limits) for run in result.runs) if full else 0
+    return f" {COLLAPSED} {dead} of {len(result.runs)}" if dead else ""
+
+
+def collapse_note(first: str, full: str, limits: Collapse) -> str:
+    """Return what the mark means, from the names of the first class and of full supervision's row."""
+    return (
+        f"{COLLAPSED} so many of the trainings collapsed: {first} IoU under {limits.iou_share:g} % of full "
+        f"supervision’s ({full}), or over {limits.false_flip_rate:g} % of true foreground flipped in the end."
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from matplotlib import rc_context
 
 from stages import config
 from stages.analysis import causes, claims, methods, paper, reference_results
+from stages.analysis.methods import LITERAL, STABLE
 from stages.analysis.naming import FIRST, RECIPE_NAMES, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.reference_results import ReferenceResults
@@ -23,7 +24,7 @@ from stages.config import Row
 from stages.errors import UserError, run
 from stages.figures import overview, style, table2
 from stages.paths import ROOT
-from stages.report.answer import LITERAL, METHODS, STABLE, gaps, over_draws, shares, verdict
+from stages.report.answer import METHODS, gaps, over_draws, shares, verdict
 from stages.report.causes_table import causes_table
 from stages.report.claims_table import all_claims_markdown, claims_markdown, criteria_markdown, regime_markdown
 from stages.report.many_classes import many_classes_tables
