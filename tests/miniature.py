@@ -101,7 +101,7 @@ def write_annotation(root: Path, settings: Settings) -> None:
     Rows of configs/rows.yaml are trainings of studies/reference.yaml, the others of studies/annotation.yaml.
     """
     for variant, row, ious in (
-        ("bce-100", "bce-500", (60.0, 62.0)),
+        ("bce-200", "bce-500", (60.0, 62.0)),
         ("bce-500", "bce-500", (76.0, 78.0)),
         ("bce-2780", "bce-2780", (79.0, 81.0)),
         ("bce-0-2780", "bce-0-2780", (66.0, 68.0)),
@@ -110,6 +110,10 @@ def write_annotation(root: Path, settings: Settings) -> None:
         for seed, iou in enumerate(ious):
             run = {"variant": variant, "row": row, "recipe": settings.rows[row].recipe, "seed": seed}
             run |= {"classes": ["background", "nucleus"], "iou": {"nucleus": iou}, "settings": {"steps": 10}}
+            run |= {
+                "changes": {},
+                "counts": {"pp": settings.rows[row].pp, "box": settings.rows[row].box, "train": 2780},
+            }
             folder = "runs" if variant == row else "annotation"
             write_json(root / "reference" / folder / "nuclei" / f"{variant}-{seed}.json", run)
 

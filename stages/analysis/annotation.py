@@ -1,7 +1,7 @@
 """What masks are worth: IoU by the share of images with a mask, and by the time that annotation takes.
 
-The trainings are those of studies/annotation.yaml, and, of the rows of plain BCE and of the stable recipe, those of
-studies/reference.yaml. Time is per 1000 objects of the training images, so it needs no count of objects: images with
+The trainings are those of studies/annotation.yaml, and, of plain BCE and of the stable recipe, those of
+studies/reference.yaml that change nothing but the number of masks. Time is per 1000 objects of the training images, so it needs no count of objects: images with
 masks and images with boxes are taken to have equally many.
 """
 
@@ -24,6 +24,8 @@ FOLDER = "annotation"
 """Of reference/, and the name of the grid in studies/."""
 MASKS, MIXED, STABLE = "masks alone", "plain BCE on both", "stable recipe on both"
 METHODS = (MASKS, MIXED, STABLE)
+NOT_CHANGES = {"row", "seeds", "datasets"}
+"""Keys of an entry of studies/ that say where it belongs, and not what it changes."""
 NEAR = 0.95
 """What counts as nearly full supervision: this share of its IoU."""
 
@@ -86,13 +88,15 @@ def load(rows: Mapping[str, Row], params: Params, confidence: float, root: Path 
         root: The project.
 
     Raises:
-        UserError: There is no such dataset; or studies/annotation.yaml, or a training's file, is broken.
+        UserError: There is no such dataset; or a file of studies/, or a training's, is broken.
     """
-    found, grid = [], read_yaml(root / "studies" / f"{FOLDER}.yaml")
+    found, grid, reference = [], *(read_yaml(root / "studies" / f"{name}.yaml") for name in (FOLDER, "reference"))
     of_rows = [
         name for name, row in rows.items() if row.classes == "one" and (row.loss == "bce" or row.recipe == "stable")
     ]
     entries: list[tuple[str, str, dict[str, Any]]] = [(REFERENCE, name, {"row": name}) for name in of_rows]
+    fewer = {name: variant for name, variant in reference["runs"].items() if set(variant) - NOT_CHANGES == {"pp"}}
+    entries += [(REFERENCE, name, variant) for name, variant in fewer.items() if variant["row"] in of_rows]
     variants = {name: {"row": grid["row"]} | variant for name, variant in grid["runs"].items()}
     entries += [(FOLDER, name, variant) for name, variant in variants.items() if variant["row"] in rows]
     for folder in sorted((root / "reference" / FOLDER).glob("*/")):

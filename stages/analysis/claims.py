@@ -18,7 +18,16 @@ from stages.analysis.gap import gap_share
 from stages.analysis.naming import PAPER_CLASSES, RECIPE_NAMES
 from stages.analysis.paper import Check, Claims, Paper, Statement
 from stages.analysis.results import Result, Results, all_classes, collapsed, full_supervision, icnr, iou_of, recipes_of
-from stages.analysis.statistics import Estimate, estimate, estimate_sd, holm, p_value, range_by_chance, seeds_needed
+from stages.analysis.statistics import (
+    Estimate,
+    Measured,
+    estimate,
+    estimate_sd,
+    holm,
+    p_value,
+    range_by_chance,
+    seeds_needed,
+)
 from stages.config import Row
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
@@ -312,12 +321,20 @@ def _verdicts(
 
 
 def _auroc_controls(claim: Statement, ours: Result, source: Results) -> list[str]:
-    """Say of an AUROC of the variance what the mean alone has, and what the claim's controls have."""
-    if claim.check.measure != "auroc":
+    """Say of an AUROC of the variance what the mean alone has, and what the claim's controls have.
+
+    Early in a training nobody measures the mean alone.
+    """
+    kind, rows = claim.check.measure, [row for row in claim.beside if row in source]
+    if kind not in ("auroc", "early_auroc"):
         return []
-    found = [("−μ alone", ours.value("auroc_mean"))]
-    for row in (row for row in claim.beside if row in source):
-        found += [(f"σ² of {row}", source[row].value("auroc")), (f"−μ of {row}", source[row].value("auroc_mean"))]
+    found = [("−μ alone", ours.value("auroc_mean"))] if kind == "auroc" else []
+    for row in rows:
+        of_runs = (MEASURE[kind]((run,), claim.check.label) for run in source[row].runs)
+        values = tuple(value for value in of_runs if value is not None)
+        found.append((f"σ² of {row}", Measured(values) if values else None))
+        if kind == "auroc":
+            found.append((f"−μ of {row}", source[row].value("auroc_mean")))
     return [f"{name} {value.mean:.2f}" for name, value in found if value]
 
 
@@ -403,7 +420,7 @@ def _gap_share(criterion: Statement, reference: Results, paper: Paper) -> Verdic
 def _interval_note(statement: Statement, verdict: Verdict, asked: Claims) -> str:
     """Say which interval was taken, where it is not the one of all."""
     widened = statement.interim_analyses and verdict.estimate and verdict.estimate.low is not None
-    return f"{100 * statement.confidence(asked):g} % interval" if widened else ""
+    return f"{100 * statement.confidence(asked):.3g} % interval" if widened else ""
 
 
 def _seed_spread(criterion: Statement, result: Result, asked: Claims) -> Verdict:
@@ -434,7 +451,11 @@ def _threshold_range(criterion: Statement, reference: Results, asked: Claims) ->
     check = criterion.check
     by_tau: dict[float, dict[int, float]] = {}
     for run in stable_runs(reference):
-        if run["row"] == check.rows[0]:
+        if (
+            run["row"] == check.rows[0]
+            and set(run["changes"]) <= {"set"}
+            and set(run["changes"].get("set", {})) <= {"tau"}
+        ):
             by_tau.setdefault(run["settings"]["tau"], {})[run["seed"]] = iou_of(run, check.label) or 0.0
     shared = sorted(set.intersection(*map(set, by_tau.values()))) if by_tau else []
     if len(shared) < 2 or min(by_tau) > 1 or max(by_tau) < 10:

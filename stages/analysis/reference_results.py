@@ -6,10 +6,11 @@ from pathlib import Path
 
 from stages import config
 from stages.analysis import claims
+from stages.analysis.annotation import FOLDER as ANNOTATION
 from stages.analysis.claims import JudgedClaim
 from stages.analysis.naming import dataset_title
 from stages.analysis.paper import Paper
-from stages.analysis.results import REFERENCE, Results, reference_runs
+from stages.analysis.results import REFERENCE, Result, Results, reference_runs
 from stages.arrays import Classes
 from stages.config import Profile, Row
 from stages.left_out import lacks_classes
@@ -22,7 +23,7 @@ class ReferenceResults:
 
     Attributes:
         dataset: Its name.
-        entries: The trainings by entry of studies/reference.yaml.
+        entries: The trainings by entry of studies/reference.yaml and studies/annotation.yaml, see `entries`.
         results: Those of the rows of configs/rows.yaml alone, in its order, that were trained.
         claims: Each claim's verdicts, in the order of paper/claims.yaml.
         criteria: Each acceptance criterion's verdict.
@@ -48,6 +49,17 @@ class ReferenceResults:
         return min(counts), max(counts)
 
 
+def entries(dataset: str, root: Path = ROOT) -> dict[str, Result]:
+    """Return the trainings of one dataset that are judged on its evaluation split, by entry of their grids.
+
+    Those of studies/annotation.yaml differ from those of studies/reference.yaml in nothing but the number of masks.
+
+    Raises:
+        UserError: As `results.committed_run`.
+    """
+    return reference_runs(dataset, root, ANNOTATION) | reference_runs(dataset, root)
+
+
 def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[str, ReferenceResults], list[str]]:
     """Return every dataset on which each row of the paper is trained, and a line about each on which some are not.
 
@@ -63,19 +75,19 @@ def load(paper: Paper, rows: dict[str, Row], root: Path = ROOT) -> tuple[dict[st
     """
     complete, lacking, profiles = {}, [], config.read_profiles(root)
     for dataset in sorted(folder.name for folder in (root / "reference" / REFERENCE).glob("*/")):
-        entries = reference_runs(dataset, root)
+        trained = entries(dataset, root)
         left_out = _unfilled(rows, profiles[dataset], dataset) if dataset in profiles else {}
         printed = [row for row in rows if paper.row(row, rows[row].recipe) and row not in left_out]
-        if not any(row in entries for row in printed):
+        if not any(row in trained for row in printed):
             continue  # trainings with all classes alone, which the paper does not have
-        if missing := [row for row in printed if row not in entries]:
+        if missing := [row for row in printed if row not in trained]:
             left = f"reference/{REFERENCE}/{dataset} lacks {', '.join(missing)}"
             lacking.append(f"{left}: `python -m stages.studies reference {dataset}`")
             continue
-        found = {row: entries[row] for row in rows if row in entries}
-        judged = claims.judge_claims(paper, rows, found, entries, left_out)
-        criteria = claims.judge_criteria(paper, entries, left_out)
-        complete[dataset] = ReferenceResults(dataset, entries, found, judged, criteria, left_out)
+        found = {row: trained[row] for row in rows if row in trained}
+        judged = claims.judge_claims(paper, rows, found, trained, left_out)
+        criteria = claims.judge_criteria(paper, trained, left_out)
+        complete[dataset] = ReferenceResults(dataset, trained, found, judged, criteria, left_out)
     return complete, lacking
 
 

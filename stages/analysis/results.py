@@ -339,14 +339,19 @@ def committed_run(file: Path, root: Path = ROOT) -> Mapping[str, Any]:
     raise UserError(f"{_shown(file, root)} {problem}: {_remedy(file, None, root)}")
 
 
-def reference_runs(dataset: str, root: Path = ROOT) -> dict[str, Result]:
+def reference_runs(dataset: str, root: Path = ROOT, grid: str = REFERENCE) -> dict[str, Result]:
     """Return the committed trainings of studies/reference.yaml on a dataset, by entry; {} without any.
+
+    Args:
+        dataset: Its name.
+        root: The project.
+        grid: Another folder of reference/, of another file of studies/.
 
     Raises:
         UserError: As `committed_run`.
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for file in sorted((root / "reference" / REFERENCE / dataset).glob("*.json")):
+    for file in sorted((root / "reference" / grid / dataset).glob("*.json")):
         run = committed_run(file, root)
         found.setdefault(run["variant"], []).append(run)
     return {name: Result(name, tuple(sorted(runs, key=lambda run: run["seed"]))) for name, runs in found.items()}

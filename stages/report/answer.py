@@ -1,6 +1,6 @@
 """The report's first sentences: whether the method works here, from the numbers alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.analysis.claims import measure
@@ -11,6 +11,8 @@ from stages.analysis.paper import Check, Paper
 from stages.analysis.reference_results import ReferenceResults
 from stages.analysis.results import Result, Results, collapsed, full_supervision
 from stages.analysis.statistics import Estimate
+from stages.config import Row
+from stages.report.few_masks import fewest
 from stages.report.paper_tables import Comparison
 
 NO_FLIPS = "uncertainty-500-2280"
@@ -50,6 +52,12 @@ def verdict(paper: Paper, dataset: str, found: Results) -> list[str]:
     if boxes:
         sentences.append(f"Over the masks alone, without any box, the method adds {boxes}.")
     return sentences
+
+
+def of_reference(paper: Paper, rows: Mapping[str, Row], one: ReferenceResults) -> list[str]:
+    """Return the verdict on a dataset's reference runs, and what boxes add to the fewest masks that were tried."""
+    few = fewest(Comparison(paper, rows, one.dataset, one.entries, one.left_out))
+    return [*verdict(paper, one.dataset, one.results), *filter(None, [few])]
 
 
 def _differences(row: str, paper: Paper, found: Results) -> str:
@@ -122,20 +130,22 @@ def gaps(paper: Paper, sources: Sequence[Results]) -> Share:
     return Share("The gap: full supervision − plain BCE, mixed", f"{printed:.1f} points", here)
 
 
-def over_draws(paper: Paper, references: Sequence[ReferenceResults], before: int = 0) -> Share | None:
-    """Return the stable recipe's share of the gap over draws of which images have masks; None where none has several.
+def over_draws(paper: Paper, references: Sequence[ReferenceResults], before: int = 0) -> list[Share]:
+    """Return each recipe's share of the gap over draws of which images have masks; of those for which some has several.
 
     Args:
         paper: Says between which rows the gap lies.
         references: The reference runs of each dataset.
         before: How many results without draws stand before them.
     """
-    found = [share_over_draws(STABLE, paper, one.entries) for one in references]
-    if not any(found):
-        return None
-    texts = ["–" if one is None else f"{one.mean:.0f} %{_ends(one)} (n = {one.n} draws)" for one in found]
-    name = f"{METHODS[STABLE]}, over draws of which images have masks"
-    return Share(name, "–", ["–"] * before + texts)
+    listed = []
+    for row in (LITERAL, STABLE):
+        found = [share_over_draws(row, paper, one.entries) for one in references]
+        if any(found):
+            texts = ["–" if one is None else f"{one.mean:.0f} %{_ends(one)} (n = {one.n} draws)" for one in found]
+            name = f"{METHODS[row]}, over draws of which images have masks"
+            listed.append(Share(name, "–", ["–"] * before + texts))
+    return listed
 
 
 def _ends(found: Estimate) -> str:

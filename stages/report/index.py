@@ -18,7 +18,6 @@ from stages.analysis.results import (
     all_classes,
     dataset_statistics,
     left_out_rows,
-    reference_runs,
     results,
 )
 from stages.arrays import VOID
@@ -65,7 +64,7 @@ def build(root: Path = ROOT) -> dict[str, str]:
         return {"index.html": _own_page(settings, printed, found, root)}
     dataset, seed = settings.params.dataset, settings.params.seeds[0]
     reference, _ = reference_results.load(printed, settings.rows, root)
-    trained = reference[dataset].entries if dataset in reference else reference_runs(dataset, root)
+    trained = reference[dataset].entries if dataset in reference else reference_results.entries(dataset, root)
     comparison = Comparison(printed, settings.rows, dataset, found, left_out_rows(root))
     judged = claims.judge_claims(printed, settings.rows, found, trained, comparison.left_out)
     listed = list(reference.values())
@@ -77,13 +76,13 @@ def build(root: Path = ROOT) -> dict[str, str]:
         dataset=comparison.title,
         is_cityscapes=dataset == "cityscapes",
         verdict=answer.verdict(printed, dataset, found),
-        reference_verdicts=[answer.verdict(printed, one.dataset, one.results) for one in listed],
+        reference_verdicts=[answer.of_reference(printed, settings.rows, one) for one in listed],
         front=_address(front.draw(dataset, seed, root)),
         front_narrow=_address(front.draw(dataset, seed, root, front.NARROW)),
         closed=answer.closed(comparison),
         chart=_address(table2.draw(printed, dataset, found)),
         gaps=answer.gaps(printed, sources),
-        shares=[*answer.shares(printed, sources), *filter(None, [answer.over_draws(printed, listed, before=1)])],
+        shares=[*answer.shares(printed, sources), *answer.over_draws(printed, listed, before=1)],
         least_gap=printed.asked.gap.least,
         regime=[claims.judge_regime(printed, source) for source in sources],
         paper=printed,

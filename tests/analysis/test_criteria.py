@@ -27,6 +27,7 @@ def entry(name: str, *ious: float, row: str = ROW, tau: float = 2.5, flipped: fl
             "recipe": recipe,
             "iou": {"car": iou},
             "settings": {"tau": tau},
+            "changes": {} if tau == 2.5 else {"set": {"tau": tau}},
             "resolutions": {},
             "mean_iou": iou,
             "trace": {"flipped_right": [90.0, flipped]},
@@ -98,7 +99,10 @@ def test_trainings_with_another_last_layer_are_not_the_stable_recipes():
 
 def test_thresholds_are_compared_on_the_seeds_that_all_of_them_have():
     others = entry("tau-1", 77.0, 79.0, tau=1.0) | entry("pp-100", 60.0, row="bootstrap-100-2680-stable", tau=1.0)
-    reference = FULL | entry(ROW, 78.0, 80.0, 20.0) | others
+    few = entry("pp-52", 50.0, 50.0, tau=1.0)
+    for run in few["pp-52"].runs:
+        run["changes"]["pp"] = 52  # of the row, but not its threshold alone
+    reference = FULL | entry(ROW, 78.0, 80.0, 20.0) | others | few
     assert thresholds(reference).word == UNDECIDED  # none near 10
     found = thresholds(reference | entry("tau-10", 76.0, 78.5, tau=10.0))
     assert (found.word, found.detail) == (  # 8.33 of a table of the studentised range (3 means, 2 degrees) by 0.1443

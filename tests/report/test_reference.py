@@ -73,19 +73,62 @@ def test_trainings_with_another_threshold_stand_beside_their_row(reference_runs:
         for line in table.splitlines()
         if line.startswith(("| b", "| u"))
     ]
-    plain, uncertainty, literal, tau_10, stable = lines
+    boxes, plain, uncertainty, literal, tau_10, stable = lines
+    assert boxes[0] == "bce-0-2780" and boxes[12] == "–", "no masks to compare with"
     assert plain[:6] == ["bce-500-2280", "–", "–", "–", "–", "0 %"]
-    assert plain[7:10] == ["–", "–", "+10.0"]  # components: 75 % with boxes, 65 % with masks
-    assert plain[11] == "–", "compared with itself"
+    # A confusion of 100 and 10 each way; box labels of 70 %; components: 75 % with boxes, 65 % with masks
+    assert plain[7:12] == ["91, 91", "–", "–", "70", "+10.0"]
+    assert plain[13:15] == ["–", "–"], "compared with itself"
     assert uncertainty[:6] == ["uncertainty-500-2280", "–", "–", "1", "–", "0 %"]
     assert literal[:4] == ["bootstrap-500-2280", "literal", "2.5", "1"]
     assert literal[6] == "4.75 ± 0.71 (2) † 2 of 2"
-    # Car IoU of the miniature: masks alone 63.6, plain 54.43, regression 68.04, full 71.9; one point more with seed 1.
+    # Car IoU of the miniature: masks alone 63.6, plain 54.43, full 71.9; one point more with seed 1. Labels:
+    # 70 % as given, 74 at step 50 of 100, 5 at the end.
     assert tau_10 == [
-        "bootstrap-500-2280-tau-10", "literal", "10", "1", "–", "0 %", "63.50 ± 0.71 (2)", "12.5", "60.0", "+10.0",
-        "-0.6 [-0.6, -0.6]", "+8.6 [8.6, 8.6]", "-5.0 [-5.0, -5.0]", "87.7 [86.6, 88.8]",
+        "bootstrap-500-2280-tau-10", "literal", "10", "1", "–", "0 %", "63.50 ± 0.71 (2)", "91, 91", "12.5", "60.0",
+        "70 → 74 → 5", "+10.0", "-0.6 [-0.6, -0.6]", "+8.6 [8.6, 8.6]", "49 % [49, 49]", "87.7 [86.6, 88.8]",
     ]  # fmt: skip
     assert stable[1:6] == ["stable", "2.5", "1.5", "–", "30 %"]
+
+
+def copy_of(folder: Path, row: str, name: str, seed: int, car: float, changes: dict) -> None:
+    """Write a training of another entry, as that of a row but for its changes and its car IoU."""
+    run = json.loads((folder / f"{row}-{seed}.json").read_text())
+    run |= {"variant": name, "iou": {"background": 90.0, "car": car}, "changes": changes}
+    run["counts"] = {"pp": 2, "box": 10, "train": 12}
+    (folder / f"{name}-{seed}.json").write_text(json.dumps(run))
+
+
+def test_fewer_masks_and_other_draws_are_compared_with_trainings_on_the_same_labels(reference_runs: Path):
+    folder = reference_runs / "reference" / "runs" / "synthetic"
+    for seed in (0, 1):
+        few, draw = {"pp": 52}, {"set": {"data_seed": 1}}
+        copy_of(folder, "bce-500", "bce-52", seed, 40.0 + seed, few)
+        copy_of(folder, "bce-500-2280", "bce-52-2728", seed, 51.0 + seed, few)
+        copy_of(folder, "bootstrap-500-2280-stable", "bootstrap-52-2728-stable", seed, 60.0 + 2 * seed, few)
+        copy_of(folder, "bce-500-2280", "bce-500-2280-draw-1", seed, 57.0 + seed, draw)
+        copy_of(folder, "bootstrap-500-2280-stable", "bootstrap-500-2280-stable-draw-1", seed, 67.0 + seed, draw)
+    (written,) = reference.write_all(reference_runs)
+    lines = {
+        cells[0]: cells[1:]
+        for name in ("sensitivity", "few-masks")
+        for line in (written / "tables" / f"{name}.md").read_text().splitlines()
+        if line.startswith("| ") and (cells := [cell.strip() for cell in line.split("|")[1:-1]])
+    }
+    assert lines["bootstrap-52-2728-stable"][11:13] == ["+20.5 [14.1, 26.9]", "+9.5 [3.1, 15.9]"]
+    assert lines["bootstrap-500-2280-stable-draw-1"][11:14] == ["–", "+10.0 [10.0, 10.0]", "–"]
+    assert lines["1.9 %"][0] == "2"
+    assert lines["1.9 %"][1:6] == [
+        "40.50 ± 0.71 (2)", "51.50 ± 0.71 (2)", "61.00 ± 1.41 (2)", "+20.5 [+14.1, +26.9]", "+9.5 [+3.1, +15.9]",
+    ]  # fmt: skip
+    assert lines["18.0 %"][4].startswith("+6.9 ")
+    page = (reference_runs / "docs" / "results.md").read_text()
+    assert (
+        "With masks of 2 images instead of 500, the stable recipe adds +20.5 [+14.1, +26.9] to these masks alone."
+        in page
+    )
+    assert "| The method, stable recipe, over draws of which images have masks |" in page
+    assert "| The method, literal recipe, over draws" not in page, "trained on one draw alone"
 
 
 def test_writing_again_changes_nothing(reference_runs: Path):
