@@ -103,6 +103,7 @@ class Overrides(Model):
     variance_sees: Literal["image", "label"] | None = Field(None, description="image, label")
     mean_start: Literal["share", "torch"] | None = Field(None, description="share, torch")
     reduction: Literal["pooled", "two_means"] | None = Field(None, description="pooled, two_means")
+    foreground_weight: float | None = Field(None, gt=0, le=100, description="a number above 0, at most 100")
 
 
 RANKED, PROPOSED = ("fill", "top"), ("grabcut", "crf", "crf_chosen")
@@ -119,7 +120,7 @@ def _unread(loss: str, labels: str) -> set[str]:
         return {"trigger", "estimator", "flip_to"}
     if loss == "ce_bootstrap":
         return {"flip_target", "prior", "keep_attenuation"}
-    read = {"warmup_share", "mean_start", "reduction", "last_layer"}
+    read = {"warmup_share", "mean_start", "reduction", "last_layer", "foreground_weight"}
     if loss not in ("bce", "ce"):
         read |= {"bound", "smax", "initial_variance", "variance", "variance_weights", "variance_sees"}
     if labels in RANKED:

@@ -1,8 +1,8 @@
 """What masks are worth: IoU by the share of images with a mask, and by the time that annotation takes.
 
 The trainings are those of studies/annotation.yaml, and, of plain BCE and of the stable recipe, those of
-studies/reference.yaml that change nothing but the number of masks. Time is per 1000 objects of the training images, so it needs no count of objects: images with
-masks and images with boxes are taken to have equally many.
+studies/reference.yaml that change nothing but the number of masks. Time is per 1000 objects of the training images, so
+it needs no count of objects: images with masks and images with boxes are taken to have equally many.
 """
 
 from collections.abc import Mapping, Sequence

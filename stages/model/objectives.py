@@ -8,7 +8,8 @@ inside the boxes of pixel-perfect images, for sigma^2 alone: the mean keeps lear
 Resolution: the paper says that losses are accumulated; this is the mean over the batch's valid (not void) pixels, or,
 where the recipe's `reduction` says so, half the mean over pixel-perfect images and half of that over box images: the
 two sums of Eq 3. A batch without images of one kind has the other's half alone. What a pixel-perfect image says of its
-own boxes belongs to its half.
+own boxes belongs to its half. Pixels labelled as foreground may weigh more, see `Recipe.foreground_weight`; they still
+count once where means are taken.
 """
 
 from collections.abc import Callable
@@ -185,6 +186,7 @@ class _Listed:
         decider_mean, decider_log_variance: As `mean` and `log_variance`, without gradient, of what decides about flips.
         covers: (P,) int64, see `Supervision`, or None.
         own_boxes: Whether pixels of pixel-perfect images are among them.
+        foreground_weight: See `recipes.Recipe`.
         right: (P,) fp32, 1 where an image's target is the box target, as in all of box images.
         place: (P,) int64, into the flattened (N, H, W).
     """
@@ -199,6 +201,7 @@ class _Listed:
     decider_log_variance: Tensor
     covers: Tensor | None
     own_boxes: bool
+    foreground_weight: float
     right: Tensor
     place: Tensor
 
@@ -207,7 +210,8 @@ class _Listed:
 
         Of rows with `own_boxes`, `own_boxes` is for these, and else what `uncertainty` is there.
         """
-        masked = {name: torch.where(self.flippable, value, 0) for name, value in maps.items()}
+        weighed = {name: _weighed(value, self.target, self.foreground_weight) for name, value in maps.items()}
+        masked = {name: torch.where(self.flippable, value, 0) for name, value in weighed.items()}
         if self.own_boxes:
             own = maps["own_boxes"] if "own_boxes" in maps else maps["uncertainty"]
             masked["own_boxes"] = torch.where(self.real & ~self.flippable, own, 0)
@@ -272,6 +276,7 @@ class _Pixels:
             decider_log_variance,
             covers,
             self._own_boxes,
+            self.chosen.recipe.foreground_weight,
             right,
             place,
         )
@@ -325,7 +330,12 @@ class _Pixels:
                 loss = torch.where(self._open, losses.ce_any(mean, self._unboxed), loss)
         else:
             loss = equation(self._output[:, 0], target.to(self._output.dtype))
-        return torch.where(where, loss, 0)
+        return torch.where(where, _weighed(loss, target, self.chosen.recipe.foreground_weight), 0)
+
+
+def _weighed(loss: Tensor, target: Tensor, weight: float) -> Tensor:
+    """Return losses of pixels, those whose label (the shape of `loss`) is no background times a weight."""
+    return loss if weight == 1 else torch.where(target > 0, weight * loss, loss)
 
 
 def _plain(pixels: _Pixels) -> PixelLosses:

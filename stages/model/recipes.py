@@ -34,6 +34,8 @@ class Recipe:
         mean_start: Where the means start: `share`, at the constants of least loss, or `torch`, near zero.
         reduction: How the losses of pixels add up to a batch's: `pooled`, their mean; or `two_means`, half the mean
             over pixel-perfect images and half of that over box images, the two sums of Eq 3.
+        foreground_weight: What the losses of a pixel count whose label, as given, is no background, against those of
+            others; the paper names none. A flip does not change it, and what teaches sigma^2 alone does not have it.
         bound: How s = log sigma^2 is kept in range, see `bound_log_variance`: `finite`, `floor` or `tanh`.
         smax: The bound of `tanh`, in log(logit^2); above log tau, or nothing would ever flip. None for other bounds.
         initial_variance: sigma^2 everywhere at the first step, in logit^2. The paper gives none; with 1, W of Eq 11
@@ -104,6 +106,7 @@ class Recipe:
     variance_sees: str = "image"
     mean_start: str = "share"
     reduction: str = "pooled"
+    foreground_weight: float = 1.0
 
     def first_variance(self, tau: float | None = None) -> float:
         """Return sigma^2 everywhere at the first step, in logit^2.

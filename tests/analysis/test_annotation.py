@@ -130,7 +130,9 @@ def test_without_full_supervision_there_is_no_curve(project: Path):
         annotation.load(settings.rows, settings.params, 0.95, project)
 
 
-def test_a_training_of_the_reference_grid_that_changes_the_masks_alone_belongs_to_the_curve(project: Path, curve: Curve):
+def test_a_training_of_the_reference_grid_that_changes_the_masks_alone_belongs_to_the_curve(
+    project: Path, curve: Curve
+):
     """bce-52 has 10 of 526 masks; its warm-up changes more, so its namesake is no point."""
     folder = project / "reference" / "runs" / "nuclei"
     run = json.loads((folder / "bce-500-0.json").read_text())

@@ -188,6 +188,44 @@ def test_multi_class_losses_add_uncertainty_and_bootstrapping_inside_boxes_only(
     assert many.terms["uncertainty"].item() == pytest.approx(exact / known.sum().item(), rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("bce", lambda **weight: row_of("bce", overrides=weight)),
+        ("regression-all", lambda **weight: row_of("regression", pixels="all", overrides=weight)),
+        ("uncertainty", lambda **weight: literal("uncertainty", **weight)),
+        ("bootstrap", lambda **weight: literal("bootstrap", **weight)),
+    ],
+)
+def test_pixels_labelled_as_foreground_weigh_what_the_recipe_says(name, row, labels):
+    """Three times: the loss of all pixels, and twice that of the foreground; the mean is over all of them."""
+    weighed = row(foreground_weight=3.0)
+    output = output_of(weighed)
+    foreground, valid = labels.target == 1, labels.target != 255
+    alone = replace(labels, target=torch.where(foreground, 1, 255))
+    share = (foreground.sum() / valid.sum()).item()
+    expected = by_hand(name, row(), output, labels) + 2 * share * by_hand(name, row(), output, alone)
+    assert loss_of(weighed, output, labels).total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_any_class_but_background_is_foreground_and_what_teaches_the_variance_alone_has_no_weight(labels):
+    labels = replace(labels, target=torch.where(labels.box == 2, 2, labels.target))
+    plain, foreground = row_of("ce"), labels.target % 255 > 0
+    output = output_of(plain)
+    loss = -output.log_softmax(1).gather(1, (labels.target % 255).unsqueeze(1)).squeeze(1)
+    valid = labels.target != 255
+    expected = (torch.where(foreground, 3 * loss, loss)[valid].sum() / valid.sum()).item()
+    weighed = loss_of(row_of("ce", overrides={"foreground_weight": 3.0}), output, labels)
+    assert weighed.total.item() == pytest.approx(expected, rel=1e-5)
+    stable = row_of("bootstrap", recipe="stable")
+    before = loss_of(stable, output_of(stable), labels).terms
+    after = loss_of(
+        row_of("bootstrap", recipe="stable", overrides={"foreground_weight": 3.0}), output_of(stable), labels
+    ).terms
+    assert after["own_boxes"] == before["own_boxes"]
+    torch.testing.assert_close(after["bootstrap"], 3 * before["bootstrap"])
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_void_pixels_and_pixels_outside_the_rule_have_no_gradient(name, labels):
     row = ROWS[name]
