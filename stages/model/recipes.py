@@ -118,8 +118,8 @@ class Recipe:
         return per_tau * tau if tau and per_tau else self.initial_variance
 
 
-# Of the readings that the paper allows, the mildest under which the literal loss lived with every seed of
-# studies/readings.yaml: sigma^2 = softplus(raw), from torch's start, softplus(0), and Eq 3 as the sum of two means.
+# Of the readings with tau against sigma^2 under which the literal loss lives (studies/readings.yaml), the one with the two
+# sums of Eq 3 and torch's start: sigma^2 = softplus(raw) from softplus(0).
 PAPER = Recipe(
     "paper", "finite", initial_variance=0.6931, variance="softplus", mean_start="torch", reduction="two_means"
 )

@@ -27,8 +27,8 @@ def remedies_table(dataset: str, remedies: Sequence[Remedy]) -> Table:
         share = csv_number(one.share.mean if one.share else None)
         records.append({"dataset": dataset, "entry": one.name, "iou": csv_number(one.iou.mean), "share": share})
     caption = (
-        "studies/remedies.yaml says what each entry changes. Trained on four fifths of the training images, judged on "
-        "the last fifth; percent, mean ± standard deviation over n seeds. Of the gap: from plain BCE on as many masks "
+        "studies/remedies.yaml says what each entry changes. Judged on training images that were held out, about a "
+        "fifth; percent, mean ± standard deviation over n seeds. Of the gap: from plain BCE on as many masks "
         "to full supervision [95 % interval]. Flips add: points of IoU over the same draws with uncertainty and "
         "without a flip, paired by seed. Wrong and right flipped: of the wrongly and of the rightly labelled box "
         "pixels, how many are flipped in the end. Collapsed: as paper/claims.yaml has it."

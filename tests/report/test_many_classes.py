@@ -24,11 +24,24 @@ def run(name: str, seed: int, mean: float, truck: float | None = 10.0) -> dict:
 def test_a_line_has_the_mean_with_its_spread_and_each_class() -> None:
     found = {name: Result(name, (run(name, 0, 40.0), run(name, 1, 42.0, None))) for name in NAMES}
     table = many_classes_table(found, ROWS, PRINTED, "mine")
-    assert [cell.text for cell in table.head[0]] == ["Row", "recipe", "n", "Mean", "BG", "Car", "Person", "Truck"]
+    assert [cell.text for cell in table.head[0]] == [
+        "Row", "recipe", "n", "Mean", "of the gap", "BG", "Car", "Person", "Truck",
+    ]  # fmt: skip
     lines = [[cell.text for cell in line] for line in table.body]
-    assert lines[0] == ["ce-all-500", "–", "2", "41.00 ± 1.41", "90.0", "50.5", "20.0", "–"]  # trucks not in every run
+    # Trucks are not in every run
+    assert lines[0] == ["ce-all-500", "–", "2", "41.00 ± 1.41", "–", "90.0", "50.5", "20.0", "–"]
     assert lines[1][:2] == ["ce-bootstrap-all-500-2280-stable", "stable"]
     assert table.caption.startswith("All 4 trainings with 4 classes, background counted, ended.")
+
+
+def test_a_row_closes_a_share_of_the_gap_between_plain_ce_on_the_same_labels_and_all_masks() -> None:
+    means = {"ce-all-2780": (60.0, 61.0), "ce-all-500-2280": (50.0, 51.0), NAMES[1]: (55.0, 56.0)}
+    found = {
+        name: Result(name, tuple(run(name, seed, mean) for seed, mean in enumerate(values)))
+        for name, values in means.items()
+    }
+    lines = [[cell.text for cell in line] for line in many_classes_table(found, ROWS, PRINTED, "mine").body]
+    assert [line[4] for line in lines] == ["–", "–", "50 % [50, 50]"]
 
 
 @pytest.mark.parametrize("present", [True, False])
