@@ -118,7 +118,7 @@ class Recipe:
         return per_tau * tau if tau and per_tau else self.initial_variance
 
 
-# Of the readings with tau against sigma^2 under which the literal loss lives (studies/readings.yaml), the one with the two
+# Of the readings with tau against sigma^2 under which the literal loss lives (studies/readings.yaml), the one with both
 # sums of Eq 3 and torch's start: sigma^2 = softplus(raw) from softplus(0).
 PAPER = Recipe(
     "paper", "finite", initial_variance=0.6931, variance="softplus", mean_start="torch", reduction="two_means"
