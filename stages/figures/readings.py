@@ -14,8 +14,15 @@ from stages.figures.style import Picture
 
 
 @rc_context(style.RULES)
-def draw(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
-    """Draw the IoU on held-out images while training, a thin line a seed, a panel a dataset."""
+def draw(found: Mapping[str, Mapping[str, Variant]]) -> Picture | None:
+    """Draw the IoU on held-out images while training, a thin line a seed; None where no training was watched.
+
+    Args:
+        found: The study's entries by dataset; one without a watched training has no panel.
+    """
+    found = {dataset: variants for dataset, variants in found.items() if any(one.watched for one in variants.values())}
+    if not found:
+        return None
     names = list(dict.fromkeys(name for variants in found.values() for name in variants if variants[name].watched))
     colours = dict(zip(names, matplotlib.colormaps[style.SEQUENTIAL](np.linspace(0.1, 0.75, len(names))), strict=True))
     figure = Figure(figsize=(style.WIDTH, 2.8), layout="constrained")
@@ -32,5 +39,7 @@ def draw(found: Mapping[str, Mapping[str, Variant]]) -> Picture:
         axes.set(xlabel="training step", ylim=(-2, 100), xlim=(0, None))
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("IoU on held-out images (%)")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    lines = {line.get_label(): line for axes in panels for line in axes.get_lines() if line.get_label() in names}
+    shown = {name: lines[name] for name in names}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
     return Picture(figure, f"IoU on held-out images over the training. {'; '.join(said)}.")

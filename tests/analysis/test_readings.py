@@ -119,7 +119,10 @@ def test_what_was_watched_gives_the_best_of_a_training_and_a_curve_a_seed(traine
     assert found["nuclei"]["softplus-share-pooled-variance"].best is None
     line = next(line for line in readings_table("nuclei", found["nuclei"]).body if line[0].text == one.name)
     assert line[-2].text == "72.00 ± 1.41"
-    picture = draw({"nuclei": found["nuclei"]})
+    unwatched = {name: variant for name, variant in found["nuclei"].items() if not variant.watched}
+    assert draw({"camvid": unwatched}) is None
+    picture = draw({"camvid": unwatched, "nuclei": found["nuclei"]})
     (axes,) = picture.figure.axes
+    assert [text.get_text() for text in picture.figure.legends[0].get_texts()] == ["exp-share-pooled-variance"]
     assert [list(line.get_ydata()) for line in axes.lines] == [[5.0, 71.0, 0.0], [5.0, 73.0, 0.0]]
     assert "at best 72.00 ± 1.41, in the end 3.00 ± 0.00" in picture.alt
