@@ -397,6 +397,10 @@ def _criterion(criterion: Statement, reference: Results, paper: Paper) -> Verdic
     else:
         verdict = judge(check, [reference[row] for row in check.rows], asked, criterion.confidence(asked))
     got = verdict.estimate
+    if got and got.n < criterion.runs:
+        return Verdict(
+            "stable", UNDECIDED, check.rows, None, f"Judged once, with {criterion.runs} seeds; {got.n} are there."
+        )
     word = {REPRODUCED: MET, NOT_REPRODUCED: MISSED}.get(verdict.word, verdict.word)
     if got and got.low is not None and criterion.mean is not None and got.mean < criterion.mean:
         word = MISSED

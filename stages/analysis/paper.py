@@ -149,7 +149,7 @@ class Statement(Model):
         learned: Whether seeds on which one of its rows collapsed are left out.
         mean: What the mean has to reach besides, where more is asked of it than of the interval.
         interim_analyses: How many verdicts had been passed before the seeds that decide were added.
-        runs: The fewest trainings that may answer.
+        runs: The fewest trainings, or seeds of a comparison, that may answer.
         beside: Rows whose numbers are shown beside, as controls.
         by_construction: By recipe, why its answer follows from how it is made, so that no training is asked.
     """

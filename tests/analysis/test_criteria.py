@@ -137,6 +137,18 @@ def test_an_interim_analysis_widens_the_interval():
         assert found.detail == ("97.5 % interval" if interim else "")
 
 
+def test_a_comparison_that_is_judged_once_shows_nothing_before():
+    def judged_with(seeds: int) -> claims.Verdict:
+        ours, others = entry(ROW, *[80.0 + seed / 10 for seed in range(seeds)]), entry("a", *[70.0] * seeds)
+        check = {"measure": "iou_difference", "rows": [ROW, "a"], "above": 0}
+        return judged(ours | others, Statement(id="once", says="once", check=check, runs=3))
+
+    early, late = judged_with(2), judged_with(3)
+    assert (early.word, early.estimate, early.p) == (UNDECIDED, None, None)
+    assert early.decide == "Judged once, with 3 seeds; 2 are there."
+    assert (late.word, late.estimate.mean) == (MET, pytest.approx(10.1))
+
+
 def test_the_spread_of_full_supervision_has_an_interval_of_its_own():
     ious = (80.0, 81.0, 83.5, 79.0, 82.0)
     found = steadiness(entry("bce-2780", *ious, row="bce-2780", recipe=None))
@@ -160,7 +172,7 @@ def test_a_criterion_that_makes_no_sense_is_refused(project):
     text = file.read_text()
     at = text.index("criteria:")
     file.write_text(text[:at] + text[at:].replace("measure: iou_share", "measure: iou_shore", 1))
-    with pytest.raises(UserError, match=r"^paper/claims.yaml: criteria\.3\.check: .*measure iou_shore; allowed: "):
+    with pytest.raises(UserError, match=r"^paper/claims.yaml: criteria\.4\.check: .*measure iou_shore; allowed: "):
         paper.load(project)
 
 
