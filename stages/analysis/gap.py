@@ -38,6 +38,13 @@ class GapShare:
         return f"{share.mean:.0f} %" + ("" if share.low is None else f" [{share.low:.0f}, {share.high:.0f}]")
 
 
+def ends(paper: Paper, task: str) -> tuple[str, str]:
+    """Return the rows between which the gap of a task lies: the plain loss on mixed labels, and full supervision."""
+    gap = paper.asked.gap
+    mixed, full = (gap.row, gap.full) if task == "one" else gap.several[task]
+    return mixed, full
+
+
 def gap_share(
     row: str, paper: Paper, found: Results, task: str = "one", confidence: float | None = None
 ) -> GapShare | None:
@@ -54,8 +61,7 @@ def gap_share(
         confidence: Of the share's interval, instead of that of all.
     """
     asked = paper.asked
-    pair = (asked.gap.row, asked.gap.full) if task == "one" else asked.gap.several[task]
-    names, label = (row, *pair), FIRST if task == "one" else "mean"
+    names, label = (row, *ends(paper, task)), FIRST if task == "one" else "mean"
     if any(name not in found for name in names):
         return None
     ours, mixed, full = (found[name].iou_by_seed(label) for name in names)

@@ -14,6 +14,7 @@ from stages.analysis.statistics import Estimate
 from stages.config import Row
 from stages.report.few_masks import fewest
 from stages.report.paper_tables import Comparison
+from stages.report.tables import points_text
 
 NO_FLIPS = "uncertainty-500-2280"
 METHODS = {
@@ -70,8 +71,7 @@ def _differences(row: str, paper: Paper, found: Results) -> str:
         points = measure(check, [found[name], found[row]], paper.asked.confidence)
         if points is None:
             return ""
-        interval = "" if points.low is None else f" [{points.low:+.1f}, {points.high:+.1f}]"
-        said.append(f"{points.mean:+.1f}{interval}".replace("-", "−") + f" {of_recipe}")
+        said.append(f"{points_text(points)} {of_recipe}")
     return " and ".join(said)
 
 

@@ -6,8 +6,10 @@ from stages.analysis.paper import Check
 from stages.analysis.statistics import Estimate
 from stages.config import PAPER_IMAGES
 from stages.report.paper_tables import Comparison
-from stages.report.tables import NONE, Cell, Table, headers
+from stages.report.tables import NONE, Cell, Table, headers, points_text
 
+PAPER_PP = 500
+"""Pixel-perfect images of the paper's main rows, of its 2780."""
 HEAD = (
     "Masks",
     "images with a mask",
@@ -37,7 +39,7 @@ def few_masks_table(comparison: Comparison) -> Table | None:
             f"{100 * pp / PAPER_IMAGES:.1f} %",
             str(comparison.found[names[0]].runs[0]["counts"]["pp"]),
             *(f"{iou} ({iou.n})" if iou else NONE for iou in ious),
-            *(_points(_gain(names[2], name, comparison)) for name in names[:2]),
+            *(points_text(_gain(names[2], name, comparison)) for name in names[:2]),
             comparison.closed(comparison.found[names[2]]),
         ]
         cells = dict(zip(HEAD, line, strict=True))
@@ -60,12 +62,8 @@ def fewest(comparison: Comparison) -> str:
     masks, _, stable = _names(counts[0])
     found = comparison.found
     usual, few = (found[name].runs[0]["counts"]["pp"] for name in (_names(PAPER_PP)[0], masks))
-    points = _points(_gain(stable, masks, comparison))
+    points = points_text(_gain(stable, masks, comparison))
     return f"With masks of {few} images instead of {usual}, the stable recipe adds {points} to these masks alone."
-
-
-PAPER_PP = 500
-"""Pixel-perfect images of the paper's main rows, of its 2780."""
 
 
 def _names(pp: int) -> tuple[str, str, str]:
@@ -84,11 +82,3 @@ def _gain(row: str, over: str, comparison: Comparison) -> Estimate | None:
         return None
     check = Check(measure="iou_difference", rows=[row, over], above=0)
     return measure(check, [comparison.found[row], comparison.found[over]], comparison.paper.asked.confidence)
-
-
-def _points(gained: Estimate | None) -> str:
-    """Return points of IoU as texts have them: +1.2 [+0.3, +2.1]; a dash for None."""
-    if gained is None:
-        return NONE
-    interval = "" if gained.low is None else f" [{gained.low:+.1f}, {gained.high:+.1f}]"
-    return f"{gained.mean:+.1f}{interval}".replace("-", "−")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stages.analysis.claims import judge_claims
-from stages.analysis.gap import gap_share
+from stages.analysis.gap import ends, gap_share
 from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
 from stages.analysis.paper import Paper
 from stages.analysis.results import REFERENCE, Result, Results, all_classes, reference_runs
@@ -56,7 +56,7 @@ def many_classes_table(found: Results, rows: Mapping[str, Row], printed: Paper, 
         recipe = rows[name].recipe
         by_class = {label: result.value("iou", label) for label in labels}
         mean = f"{result.iou('mean') or NONE}{collapse_mark(result, full.mean if full else None, limits)}"
-        share = None if name in printed.asked.gap.several["all"] else gap_share(name, printed, found, "all")
+        share = None if name in ends(printed, "all") else gap_share(name, printed, found, "all")
         numbers = [mean, share.text if share else NONE, *(f"{x.mean:.1f}" if x else NONE for x in by_class.values())]
         cells = [Cell(RECIPE_NAMES[recipe] if recipe else NONE, "text"), Cell(str(len(result.runs)), "count")]
         body.append([Cell(name, "text name", header=True), *cells, *(Cell(number, "number") for number in numbers)])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stages.analysis.gap import gap_share, printed_gap_share
+from stages.analysis.gap import ends, gap_share, printed_gap_share
 from stages.analysis.naming import FIRST, RECIPE_NAMES, class_head, class_name, dataset_title
 from stages.analysis.paper import Collapse, Paper
 from stages.analysis.results import FULL, Result, Results, all_classes, collapsed, full_supervision, recipes_of
@@ -75,11 +75,16 @@ class Comparison:
             f"[{100 * confidence:.0f} % interval] paired by seed; none where the gap is not clear of {least:g} points."
         )
 
-    def closed(self, result: Result) -> str:
-        """Return the share of the gap that a row closes, as a table has it; nothing to close for the gap's own rows."""
-        gap, task = self.paper.asked.gap, self.rows[result.row].classes if result.row in self.rows else "one"
-        ends = (gap.row, gap.full) if task == "one" else gap.several[task]
-        found = None if result.row in ends else gap_share(result.row, self.paper, self.found, task)
+    def closed(self, result: Result, task: str | None = None) -> str:
+        """Return the share of the gap that a row closes, as a table has it; nothing to close for the gap's own rows.
+
+        Args:
+            result: Of the row.
+            task: Its `classes`; without it those of configs/rows.yaml, or `one`.
+        """
+        task = task or (self.rows[result.row].classes if result.row in self.rows else "one")
+        own = result.row in ends(self.paper, task)
+        found = None if own else gap_share(result.row, self.paper, self.found, task)
         return NONE if found is None else found.text
 
     def collapse_mark(self, result: Result) -> str:

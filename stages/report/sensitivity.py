@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from stages.analysis.claims import measure
-from stages.analysis.gap import DRAW, gap_share
+from stages.analysis.gap import DRAW
 from stages.analysis.naming import FIRST, RECIPE_NAMES
 from stages.analysis.paper import Check
 from stages.analysis.results import Result, icnr
@@ -182,14 +182,10 @@ def _moments(trace: Mapping) -> tuple[float, ...]:
 
 
 def _of_gap(ours: Result, beside: Beside, comparison: Comparison) -> str:
-    """Return the share of the gap that a training closes; a dash for its ends, and where masks are another draw's."""
-    task = "one" if beside.label == FIRST else "few"
-    gap = comparison.paper.asked.gap
-    ends = (gap.row, gap.full) if task == "one" else gap.several[task]
-    if ours.row in ends or ours.runs[0]["changes"].get("set", {}).get("data_seed"):
+    """Return the share of the gap that a training closes; a dash where masks are of another draw than the gap's."""
+    if ours.runs[0]["changes"].get("set", {}).get("data_seed"):
         return NONE
-    found = gap_share(ours.row, comparison.paper, comparison.found, task)
-    return NONE if found is None else found.text
+    return comparison.closed(ours, "one" if beside.label == FIRST else "few")
 
 
 def _compared(kind: str, ours: Result, name: str | None, beside: Beside, comparison: Comparison) -> str:

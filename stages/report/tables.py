@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages import paths
-from stages.analysis.statistics import Measured
+from stages.analysis.statistics import Estimate, Measured
 from stages.report import pages
 
 NONE = "–"
@@ -82,6 +82,14 @@ def csv_number(value: float | None) -> str:
 def text_of(value: Measured | None) -> str:
     """Return a number as a cell has it; a dash for None."""
     return NONE if value is None else str(value)
+
+
+def points_text(points: Estimate | None) -> str:
+    """Return a difference with its sign and its interval, as sentences have it; a dash for None."""
+    if points is None:
+        return NONE
+    interval = "" if points.low is None else f" [{points.low:+.1f}, {points.high:+.1f}]"
+    return f"{points.mean:+.1f}{interval}".replace("-", "−")
 
 
 def _spread(line: Sequence[Cell]) -> list[str]:
